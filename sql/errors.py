@@ -1,0 +1,52 @@
+"""What can go wrong with the database itself.
+
+DatabaseError
+├── DatabaseAway          nothing answers at the address
+├── EmbeddedServerError   the embedded PostgreSQL cannot start in its data folder
+├── MigrationError        the schema cannot be brought up to date, or its history was edited
+└── InvalidSetting        an environment variable has a value that cannot be used
+
+Every room's error tree hangs under WarehouseError, so that a command can turn it into one clear line.
+"""
+
+from pathlib import Path
+
+
+class WarehouseError(Exception):
+    """The root of every error this software raises on purpose; its message is one clear line."""
+
+
+class DatabaseError(WarehouseError):
+    """The base of this room's errors."""
+
+
+class DatabaseAway(DatabaseError):
+    """Nothing answers at the database's address; `address` has no password in it."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"database {address} cannot be reached; is it running, and is DATABASE_URL right?")
+        self.address = address
+
+
+class EmbeddedServerError(DatabaseError):
+    """The embedded PostgreSQL cannot run in `folder`; the message says why and what to do."""
+
+    def __init__(self, folder: Path, why: str) -> None:
+        super().__init__(f"embedded PostgreSQL in {folder}: {why}")
+        self.folder = folder
+
+
+class MigrationError(DatabaseError):
+    """A migration cannot be applied, or an applied one was edited; `migration` is its file name."""
+
+    def __init__(self, migration: str, why: str) -> None:
+        super().__init__(f"migration {migration}: {why}")
+        self.migration = migration
+
+
+class InvalidSetting(DatabaseError):
+    """A setting of the environment cannot be used; `name` is the variable."""
+
+    def __init__(self, name: str, value: str, bound: str) -> None:
+        super().__init__(f"setting {name} is {value!r}: {bound}")
+        self.name, self.value = name, value

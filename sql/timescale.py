@@ -1,0 +1,29 @@
+"""The one place that knows whether the database is TimescaleDB, and what is different there."""
+
+import asyncpg
+
+from sql import load_queries
+
+_QUERIES = load_queries("timescale.sql")
+_CAN_BE_CREATED = _QUERIES["timescale_can_be_created"]
+_CREATE = _QUERIES["create_timescale"]
+_VERSION = _QUERIES["timescale_version"]
+_MAKE_HYPERTABLE = _QUERIES["make_hypertable"]
+
+
+async def enable_timescale(owner: asyncpg.Connection) -> None:
+    """Create the extension in this database where the server has it loaded; do nothing elsewhere."""
+    if await owner.fetchval(_CAN_BE_CREATED):
+        await owner.execute(_CREATE)
+
+
+async def timescale_version(connection: asyncpg.Connection) -> str | None:
+    """Return the version of TimescaleDB in this database, or None on plain PostgreSQL."""
+    version: str | None = await connection.fetchval(_VERSION)
+    return version
+
+
+async def make_hypertable(connection: asyncpg.Connection, table: str) -> None:
+    """Make a table with a `session` column a hypertable with chunks of a year; do nothing on plain PostgreSQL."""
+    if await timescale_version(connection) is not None:
+        await connection.execute(_MAKE_HYPERTABLE, table)
