@@ -73,6 +73,6 @@ def exchange_calendar() -> Calendar:
     return Calendar(
         f"exchange_calendars {version('exchange_calendars')} XNYS",
         xnys.sessions.to_numpy().astype("datetime64[D]"),
-        xnys.opens.to_numpy().astype("datetime64[s]"),
-        xnys.closes.to_numpy().astype("datetime64[s]"),
+        xnys.opens.dt.tz_localize(None).to_numpy().astype("datetime64[s]"),
+        xnys.closes.dt.tz_localize(None).to_numpy().astype("datetime64[s]"),
     )

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sql.connect import database_url, open_owner
-from sql.errors import InvalidSetting, WarehouseError
+from sql.errors import Misuse, WarehouseError
 from sql.log import start_log
 from sql.migrate import migrate
 from sql.settings import DatabaseSettings
@@ -27,8 +27,8 @@ T = TypeVar("T")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
 
 
-class WarehouseGroup(click.Group):
-    """A command group whose own errors become one line on stderr and the right exit code."""
+class WarehouseCommand(click.Command):
+    """A command whose own errors become one line on stderr and the right exit code."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line, with the `.env` file of the folder read and the log started first."""
@@ -36,12 +36,16 @@ class WarehouseGroup(click.Group):
             load_dotenv(find_dotenv(usecwd=True))
             start_log()
             return super().main(*args, **kwargs)
-        except InvalidSetting as exc:
+        except Misuse as exc:
             _fail(exc, code=2)
         except WarehouseError as exc:
             _fail(exc, code=1)
         except KeyboardInterrupt:
             sys.exit(130)
+
+
+class WarehouseGroup(WarehouseCommand, click.Group):
+    """A group of such commands."""
 
 
 def _fail(exc: Exception, code: int) -> None:

@@ -1,10 +1,12 @@
 """What can go wrong with the database itself.
 
-DatabaseError
-├── DatabaseAway          nothing answers at the address
-├── EmbeddedServerError   the embedded PostgreSQL cannot start in its data folder
-├── MigrationError        the schema cannot be brought up to date, or its history was edited
-└── InvalidSetting        an environment variable has a value that cannot be used
+WarehouseError
+├── Misuse                    what a person gave cannot be used: a command leaves with 2 instead of 1
+│   └── InvalidSetting        an environment variable has a value that cannot be used
+└── DatabaseError
+    ├── DatabaseAway          nothing answers at the address
+    ├── EmbeddedServerError   the embedded PostgreSQL cannot start in its data folder
+    └── MigrationError        the schema cannot be brought up to date, or its history was edited
 
 Every room's error tree hangs under WarehouseError, so that a command can turn it into one clear line.
 """
@@ -14,6 +16,10 @@ from pathlib import Path
 
 class WarehouseError(Exception):
     """The root of every error this software raises on purpose; its message is one clear line."""
+
+
+class Misuse(WarehouseError):
+    """What a person gave (a setting, a file, an argument) cannot be used; nothing was tried."""
 
 
 class DatabaseError(WarehouseError):
@@ -44,7 +50,7 @@ class MigrationError(DatabaseError):
         self.migration = migration
 
 
-class InvalidSetting(DatabaseError):
+class InvalidSetting(Misuse):
     """A setting of the environment cannot be used; `name` is the variable."""
 
     def __init__(self, name: str, value: str, bound: str) -> None:

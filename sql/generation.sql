@@ -10,6 +10,7 @@ CREATE TABLE generation (
     calendar_version text NOT NULL,
     checkpoint bigint NOT NULL,
     content_hash text NOT NULL,
+    provenance_hash text NOT NULL,
     built_at timestamptz NOT NULL,
     caught_up_at timestamptz NOT NULL,
     one_row boolean PRIMARY KEY DEFAULT true,
@@ -19,7 +20,8 @@ CREATE TABLE generation (
 COMMENT ON TABLE generation IS 'What this projection is a function of, and how far it has come. One row.';
 COMMENT ON COLUMN generation.ruleset_hash IS 'The rules that judged every bar here; their text is in archive.ruleset.';
 COMMENT ON COLUMN generation.checkpoint IS 'The last archive_seq that is fully projected.';
-COMMENT ON COLUMN generation.content_hash IS 'Sum over all rows of their hashes: equal content, equal hash, in any order.';
+COMMENT ON COLUMN generation.content_hash IS 'Of what is believed: bars with verdicts, splits, dividends. Sum of row hashes: equal content, equal hash, in any order.';
+COMMENT ON COLUMN generation.provenance_hash IS 'Of every row with the payload it came from, revisions and rejections too.';
 
 CREATE TABLE rule (
     bit smallint PRIMARY KEY,

@@ -1,0 +1,152 @@
+"""What a projection says, as two hashes: equal rows give equal hashes, in whatever order and batches they came.
+
+`content` covers what is believed: bars with their verdicts, splits and dividends. Two archives that hold the same
+answers agree in it. `provenance` covers every row with the payload it came from, revisions and rejections too: a
+rebuild and a catch-up of the same archive agree in both.
+
+Each is the sum of one 128-bit hash for each row, its two halves each modulo 2^64, so a catch-up adds what it writes,
+subtracts what it replaces, and reads nothing else. They tell projections apart; they are no defence against a forger
+(the archive's SHA-256 is).
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from project.dividend import Dividend
+from project.judged import JudgedBars
+from project.rejection import Rejection
+from project.rows import BarRows, Floats, Ints, Tickers
+from project.split import Split
+
+_Lane = npt.NDArray[np.uint64]
+_MULTIPLIERS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
+_SHIFT = np.uint64(29)
+_HALF = (1 << 64) - 1
+
+
+class Fingerprint(msgspec.Struct, frozen=True):
+    """The two hashes of a set of rows, each a number below 2^128."""
+
+    content: int = 0
+    provenance: int = 0
+
+    def __add__(self, other: "Fingerprint") -> "Fingerprint":
+        return Fingerprint(_add(self.content, other.content), _add(self.provenance, other.provenance))
+
+    def __sub__(self, other: "Fingerprint") -> "Fingerprint":
+        return Fingerprint(_subtract(self.content, other.content), _subtract(self.provenance, other.provenance))
+
+    @property
+    def content_hash(self) -> str:
+        """The content hash as 32 hexadecimal digits."""
+        return f"{self.content:032x}"
+
+    @property
+    def provenance_hash(self) -> str:
+        """The provenance hash as 32 hexadecimal digits."""
+        return f"{self.provenance:032x}"
+
+    @classmethod
+    def parse(cls, content_hash: str, provenance_hash: str) -> "Fingerprint":
+        """Return the fingerprint that two texts of 32 digits stand for."""
+        return cls(int(content_hash, 16), int(provenance_hash, 16))
+
+
+def of_bars(judged: JudgedBars, tickers: Tickers) -> Fingerprint:
+    """Return the fingerprint of rows of the bar table."""
+    believed = [
+        *_value_columns(judged.bars, tickers),
+        _bits(judged.gap),
+        _bits(judged.volume_ratio),
+        judged.failed_rules.view(np.uint64),
+        _bits(judged.quality_score),
+        judged.validated.astype(np.uint64),
+    ]
+    return _fingerprint("bar", believed, _origin_columns(judged.bars))
+
+
+def of_revisions(old: BarRows, known_to: Ints, superseded_by: Ints, tickers: Tickers) -> Fingerprint:
+    """Return the fingerprint of rows of the bar_revision table: provenance only."""
+    origin = [*_origin_columns(old), known_to.view(np.uint64), superseded_by.view(np.uint64)]
+    return _history(_fingerprint("bar_revision", _value_columns(old, tickers), origin))
+
+
+def of_rejections(rejections: Iterable[Rejection]) -> Fingerprint:
+    """Return the fingerprint of rows of the rejection table: provenance only."""
+    total = Fingerprint()
+    for rejection in rejections:
+        total += Fingerprint(0, _digest("rejection", rejection))
+    return total
+
+
+def of_actions(actions: Iterable[Split | Dividend]) -> Fingerprint:
+    """Return the fingerprint of rows of the split or dividend table."""
+    total = Fingerprint()
+    for action in actions:
+        believed = {
+            name: value
+            for name, value in msgspec.structs.asdict(action).items()
+            if name not in ("archive_seq", "known_from")
+        }
+        table = type(action).__name__
+        total += Fingerprint(_digest(table, believed), _digest(table, action))
+    return total
+
+
+def _history(fingerprint: Fingerprint) -> Fingerprint:
+    return Fingerprint(0, fingerprint.provenance)
+
+
+def _value_columns(bars: BarRows, tickers: Tickers) -> list[_Lane]:
+    digests = b"".join(hashlib.blake2b(name.encode(), digest_size=16).digest() for name in tickers.names)
+    names = np.frombuffer(digests, "<u8").reshape(-1, 2)[bars.ticker]
+    return [names[:, 0], names[:, 1], bars.day.view(np.uint64), *(_bits(column) for column in bars.values)]
+
+
+def _origin_columns(bars: BarRows) -> list[_Lane]:
+    return [bars.archive_seq.view(np.uint64), bars.known_from.view(np.uint64)]
+
+
+def _bits(column: Floats) -> _Lane:
+    # NaN stands for NULL and has one bit pattern here.
+    return np.where(np.isnan(column), np.nan, column).view(np.uint64)
+
+
+def _fingerprint(table: str, believed: list[_Lane], origin: list[_Lane]) -> Fingerprint:
+    content = provenance = 0
+    seeds = np.frombuffer(hashlib.blake2b(table.encode(), digest_size=16).digest(), "<u8")
+    for seed, multiplier in zip(seeds, _MULTIPLIERS, strict=True):
+        lane = _mix(np.full(len(believed[0]), seed), believed, multiplier)
+        content = (content << 64) + _sum(lane * multiplier)
+        provenance = (provenance << 64) + _sum(_mix(lane, origin, multiplier) * multiplier)
+    return Fingerprint(content, provenance)
+
+
+def _mix(lane: _Lane, columns: list[_Lane], multiplier: np.uint64) -> _Lane:
+    """Fold columns into one number a row; after each, a multiplication and a shift spread its bits."""
+    for column in columns:
+        lane = (lane ^ column) * multiplier
+        lane ^= lane >> _SHIFT
+    return lane
+
+
+def _sum(lane: _Lane) -> int:
+    return int(lane.sum(dtype=np.uint64))
+
+
+def _add(one: int, other: int) -> int:
+    return (((one >> 64) + (other >> 64) & _HALF) << 64) + (one + other & _HALF)
+
+
+def _subtract(one: int, other: int) -> int:
+    return (((one >> 64) - (other >> 64) & _HALF) << 64) + (one - other & _HALF)
+
+
+def _digest(table: str, record: object) -> int:
+    digest = hashlib.blake2b(table.encode(), digest_size=16)
+    digest.update(msgspec.json.encode(record))
+    return int.from_bytes(digest.digest(), "little")

@@ -1,0 +1,169 @@
+"""Splits and dividends of Polygon's wire format in, records and rejections out.
+
+The new routes (/stocks/v1/*) and the old ones (/v3/reference/*) differ in field names only; both are read here.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from archive.payload import Payload
+from project.dividend import Dividend
+from project.errors import UndecodablePayload
+from project.rejection import Reason, Rejection, has_control, printable
+from project.split import Split
+
+Action = TypeVar("Action", Split, Dividend)
+Fields = dict[str, object]
+
+
+class _Envelope(msgspec.Struct):
+    results: list[msgspec.Raw] | None = None
+
+
+def decode_splits(payload: Payload) -> tuple[list[Split], list[Rejection]]:
+    """Return the splits of a payload and the rows that cannot be one.
+
+    Raises: UndecodablePayload for JSON that is not the vendor's envelope.
+    """
+    return _decode(payload, _split)
+
+
+def decode_dividends(payload: Payload) -> tuple[list[Dividend], list[Rejection]]:
+    """Return the dividends of a payload and the rows that cannot be one.
+
+    Raises: UndecodablePayload for JSON that is not the vendor's envelope.
+    """
+    return _decode(payload, _dividend)
+
+
+def _decode(payload: Payload, make: Callable[[Payload, "_Row"], Action | None]) -> tuple[list[Action], list[Rejection]]:
+    try:
+        raw_rows = msgspec.json.decode(payload.response.body, type=_Envelope).results or []
+    except msgspec.DecodeError as exc:
+        raise UndecodablePayload(payload.archive_seq, str(exc)) from exc
+    actions: list[Action] = []
+    rejections: list[Rejection] = []
+    for index, raw in enumerate(raw_rows):
+        row = _Row(raw)
+        action = make(payload, row)
+        if action is not None and not row.reasons:
+            actions.append(action)
+        else:
+            rejections.append(row.rejection(payload.archive_seq, index))
+    return actions, rejections
+
+
+class _Row:
+    """One raw row being read: its fields, and what is wrong with them so far."""
+
+    def __init__(self, raw: msgspec.Raw) -> None:
+        self.raw = raw
+        self.reasons: list[str] = []
+        self.ticker: str | None = None
+        self.date: dt.date | None = None
+        try:
+            self.fields: Fields = msgspec.json.decode(raw, type=Fields)
+        except msgspec.DecodeError:
+            self.fields = {}
+            self.reasons.append(Reason.NOT_AN_OBJECT)
+
+    def read_key(self, date_field: str) -> bool:
+        """Read ticker and ex-date, and tell whether both are there."""
+        ticker = self.fields.get("ticker")
+        if not isinstance(ticker, str) or not ticker:
+            self.reasons.append(Reason.MISSING + "ticker")
+        else:
+            self.ticker = ticker
+            if has_control(ticker):
+                self.reasons.append(Reason.CONTROL_IN_TICKER)
+        self.date = self.optional_date(date_field)
+        if self.date is None and Reason.NOT_A_DATE not in self.reasons:
+            self.reasons.append(Reason.MISSING + date_field)
+        return self.ticker is not None and self.date is not None
+
+    def positive(self, name: str) -> float:
+        """Return a field that must be a positive number, NaN where it is not."""
+        value = self.fields.get(name)
+        if value is None:
+            self.reasons.append(Reason.MISSING + name)
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            self.reasons.append(Reason.NOT_A_NUMBER + name)
+        elif value <= 0:
+            self.reasons.append(Reason.NOT_POSITIVE + name)
+        else:
+            return float(value)
+        return math.nan
+
+    def optional_date(self, name: str) -> dt.date | None:
+        """Return a field that is a date or absent."""
+        value = self.fields.get(name)
+        if value is None or value == "":
+            return None
+        try:
+            return dt.date.fromisoformat(str(value))
+        except ValueError:
+            self.reasons.append(Reason.NOT_A_DATE)
+            return None
+
+    def optional_text(self, *names: str) -> str | None:
+        """Return the first of these fields that is a text."""
+        return next((value for name in names if isinstance(value := self.fields.get(name), str)), None)
+
+    def rejection(self, archive_seq: int, index: int) -> Rejection:
+        """Return this row as a rejection."""
+        return Rejection(
+            archive_seq,
+            index,
+            None if self.ticker is None else printable(self.ticker),
+            self.date,
+            tuple(self.reasons),
+            bytes(self.raw).decode("utf-8", "backslashreplace"),
+        )
+
+
+def _split(payload: Payload, row: _Row) -> Split | None:
+    keyed = row.read_key("execution_date")
+    split_from, split_to = row.positive("split_from"), row.positive("split_to")
+    if not keyed:
+        return None
+    assert row.ticker is not None
+    assert row.date is not None
+    return Split(
+        ticker=row.ticker,
+        vendor_id=row.optional_text("id") or f"{row.date}:{split_from!r}:{split_to!r}",
+        execution_date=row.date,
+        split_from=split_from,
+        split_to=split_to,
+        adjustment_type=row.optional_text("adjustment_type"),
+        archive_seq=payload.archive_seq,
+        known_from=payload.response.fetched_at,
+    )
+
+
+def _dividend(payload: Payload, row: _Row) -> Dividend | None:
+    keyed = row.read_key("ex_dividend_date")
+    cash_amount = row.positive("cash_amount")
+    frequency = row.fields.get("frequency")
+    if not keyed:
+        return None
+    assert row.ticker is not None
+    assert row.date is not None
+    kind = row.optional_text("distribution_type", "dividend_type")
+    return Dividend(
+        ticker=row.ticker,
+        vendor_id=row.optional_text("id") or f"{row.date}:{cash_amount!r}:{kind or ''}",
+        ex_dividend_date=row.date,
+        cash_amount=cash_amount,
+        currency=row.optional_text("currency"),
+        declaration_date=row.optional_date("declaration_date"),
+        record_date=row.optional_date("record_date"),
+        pay_date=row.optional_date("pay_date"),
+        frequency=int(frequency) if isinstance(frequency, int | float) else None,
+        distribution_type=kind,
+        archive_seq=payload.archive_seq,
+        known_from=payload.response.fetched_at,
+    )

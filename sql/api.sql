@@ -1,0 +1,111 @@
+-- Queries of the api room.
+--
+-- Each reads one table of the projection only, so that no swap can come between two of its tables (api/generation.py).
+
+-- name: live_generation
+-- The generation that is live, and the version of its schema's row, which every rename changes.
+SELECT
+    namespace.oid AS schema_oid,
+    namespace.xmin AS schema_version,
+    generation.generation_id,
+    generation.checkpoint,
+    generation.ruleset_hash,
+    generation.calendar_version,
+    generation.content_hash,
+    generation.built_at,
+    generation.caught_up_at
+FROM projection.generation AS generation
+JOIN pg_namespace AS namespace
+    ON namespace.nspname = 'projection'
+
+-- name: symbol_coverage
+-- $1 ticker
+SELECT
+    first_session,
+    last_session,
+    bars,
+    rejections
+FROM projection.symbol_status
+WHERE ticker = $1
+
+-- name: all_coverage
+-- The whole projection in one row; from symbol_status, since counting bars would read them all.
+SELECT
+    count(*) FILTER (WHERE bars > 0) AS symbols,
+    max(last_session) AS last_session,
+    coalesce(sum(bars), 0)::bigint AS bars,
+    coalesce(sum(validated_bars), 0)::bigint AS validated_bars,
+    coalesce(sum(gaps_flagged), 0)::bigint AS gaps_flagged
+FROM projection.symbol_status
+
+-- name: rule_names
+SELECT
+    bit,
+    name
+FROM projection.rule
+ORDER BY bit
+
+-- name: splits_of
+-- $1 ticker
+SELECT
+    ticker,
+    vendor_id,
+    execution_date,
+    split_from,
+    split_to,
+    adjustment_type,
+    archive_seq,
+    known_from
+FROM projection.split
+WHERE ticker = $1
+ORDER BY
+    execution_date,
+    vendor_id
+
+-- name: bars_between
+-- $1 ticker, $2 first session, $3 last session, $4 whether only validated ones, $5 lowest quality score
+SELECT
+    session,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    vwap,
+    trades,
+    gap,
+    volume_ratio,
+    failed_rules,
+    quality_score,
+    validated
+FROM projection.bar
+WHERE ticker = $1
+    AND session >= $2
+    AND session <= $3
+    AND (NOT $4::boolean OR validated)
+    AND quality_score >= $5
+ORDER BY session
+
+-- name: count_bars_between
+-- $1 ticker, $2 first session, $3 last session
+SELECT count(*)
+FROM projection.bar
+WHERE ticker = $1
+    AND session >= $2
+    AND session <= $3
+
+-- name: scheduler_is_running
+-- `ingest serve` holds the session lock hashtextextended('ingest.scheduler', 0) of this database while it lives.
+SELECT EXISTS (
+    SELECT
+    FROM pg_locks AS held
+    JOIN pg_database AS here
+        ON here.oid = held.database
+    CROSS JOIN hashtextextended('ingest.scheduler', 0) AS lock_key
+    WHERE here.datname = current_database()
+        AND held.locktype = 'advisory'
+        AND held.granted
+        AND held.objsubid = 1
+        AND held.classid::bigint = (lock_key >> 32) & 4294967295
+        AND held.objid::bigint = lock_key & 4294967295
+)
