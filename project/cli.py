@@ -2,20 +2,18 @@
 
 import datetime as dt
 import logging
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import asyncpg
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from archive.read import archive_head
 from project.audit import Audit, audit_session
 from project.errors import NothingProjected
 from project.generation import Generation, read_generation
+from project.progress import progress_bar
 from project.replay import Replayed, catch_up_or_build, rebuild
 from project.ruleset import Ruleset, read_ruleset, rules_path
 from sql import load_queries
@@ -44,7 +42,7 @@ def project(context: click.Context, from_scratch: bool, status: bool, as_json: b
     if status:
         _print_facts("projection", _with_pool(Role.READ, lambda pool: _status(pool, ruleset)), as_json)
         return
-    with _progress_bar() as bar:
+    with progress_bar() as bar:
         replayed, facts = _with_pool(Role.PROJECT, lambda pool: _replay(pool, ruleset, from_scratch, bar))
     if replayed.generation.ruleset_hash != ruleset.hash:
         _LOGGER.warning(_RULES_CHANGED)
@@ -136,28 +134,3 @@ def _with_pool(role: Role, job: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
             return await job(pool)
 
     return run(connected())
-
-
-class _progress_bar:
-    """A bar with count, time and ETA on a terminal; nothing elsewhere, where the log has a line a batch."""
-
-    def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("projecting"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("payloads"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        )
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        self._progress.start()
-        task = self._progress.add_task("", total=None)
-        return lambda done, total: self._progress.update(task, completed=done, total=total)
-
-    def __exit__(self, *exc: object) -> None:
-        self._progress.stop()

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 from dotenv import find_dotenv, load_dotenv
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -23,6 +24,7 @@ from sql.settings import DatabaseSettings
 from sql.timescale import enable_timescale
 
 T = TypeVar("T")
+_UNFOLDED = 400
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
 
@@ -77,14 +79,15 @@ def print_json(facts: object) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows as a table on stdout; numbers stand on the right, whole ones with thousands separators."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        numeric = bool(rows) and all(isinstance(row[index], int | float | None) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    console = Console()
-    console.print(table, soft_wrap=not console.is_terminal)
+    # In a file or a pipe nothing is folded: a line there is as long as it needs to be.
+    console = Console() if sys.stdout.isatty() else Console(width=_UNFOLDED)
+    console.print(table)
 
 
 def _cell(value: object) -> str:
