@@ -17,6 +17,10 @@ from sql.settings import DatabaseSettings
 
 _OLDEST_MAJOR = 15
 _CONNECT_TIMEOUT_S = 10.0
+_UNREADABLE_URL = (
+    "DATABASE_URL cannot be read as postgresql://user:password@host:port/database?option=value; "
+    "in a password, characters such as @ : / % are written %40 %3A %2F %25"
+)
 
 
 class Role(StrEnum):
@@ -38,7 +42,8 @@ def database_url(settings: DatabaseSettings) -> str:
 def address(url: str) -> str:
     """Return host, port and database of a URL, without user and password: fit for a message."""
     parts = urlsplit(url)
-    return f"{parts.hostname or 'local socket'}:{parts.port or 5432}{parts.path}"
+    place = (parts.netloc + parts.path).rpartition("@")[2]
+    return place if place and not place.startswith("/") else f"local socket{place}"
 
 
 @asynccontextmanager
@@ -85,12 +90,19 @@ def _clear_errors(url: str) -> Iterator[None]:
     try:
         yield
     except asyncpg.InvalidParameterValueError as exc:
-        raise DatabaseError(f"database {address(url)} is not a warehouse yet: {exc}") from exc
+        raise DatabaseError(f"database {address(url)} is not a warehouse yet: {exc.args[0]}") from exc
+    except asyncpg.CannotConnectNowError as exc:
+        raise DatabaseAway(address(url)) from exc
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as exc:
         raise DatabaseError(f"database {address(url)} refuses the user or password of DATABASE_URL") from exc
     except asyncpg.InvalidCatalogNameError as exc:
         raise DatabaseError(f"database {address(url)} does not exist") from exc
-    except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as exc:
+    except asyncpg.PostgresError as exc:
+        raise DatabaseError(f"database {address(url)} refuses the session: {exc.args[0]}") from exc
+    except (ValueError, asyncpg.InterfaceError) as exc:
+        # What could not be read may be a piece of the password, so neither it nor the reason is shown.
+        raise DatabaseError(_UNREADABLE_URL) from exc
+    except (OSError, TimeoutError) as exc:
         raise DatabaseAway(address(url)) from exc
 
 

@@ -64,6 +64,16 @@ def start_embedded(folder: Path) -> str:
             raise EmbeddedServerError(folder, f"{exc.strerror or exc}") from exc
 
 
+def release_embedded(folder: Path) -> None:
+    """Give up this process's hold on the server of `folder`; with the last one the server stops.
+
+    A process that ends does so by itself; this is for one that goes on.
+    """
+    server = PostgresServer._instances.get((folder / "postgres").resolve())
+    if server is not None:
+        server.cleanup()
+
+
 def _require_usable(folder: Path, cluster: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)

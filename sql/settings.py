@@ -44,15 +44,15 @@ class DatabaseSettings(msgspec.Struct, frozen=True):
         Raises: InvalidSetting when the URL is not a postgres one.
         """
         return cls(
-            url=read_setting(environ, "DATABASE_URL", None, _postgres_url, "must begin with postgresql://"),
+            url=_postgres_url(environ.get("DATABASE_URL", "").strip()),
             folder=read_setting(environ, "WAREHOUSE_DATA", _default_folder(), _absolute, "must be a folder"),
         )
 
 
 def _postgres_url(text: str) -> str | None:
-    if not text.startswith(("postgresql://", "postgres://")):
-        raise ValueError(text)
-    return text
+    if text and not text.startswith(("postgresql://", "postgres://")):
+        raise InvalidSetting("DATABASE_URL", "(hidden)", "must begin with postgresql://")  # it may hold a password
+    return text or None
 
 
 def _default_folder() -> Path:

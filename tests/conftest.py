@@ -5,6 +5,7 @@ database.
 """
 
 import os
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import asyncpg
 import pytest
 
 from sql.connect import Role, open_owner, open_pool
-from sql.embedded import start_embedded
+from sql.embedded import release_embedded, start_embedded
 from sql.migrate import migrate
 from sql.timescale import enable_timescale
 
@@ -30,9 +31,15 @@ def market_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the URL of the server that the tests run on."""
-    return os.environ.get("TEST_DATABASE_URL") or start_embedded(tmp_path_factory.mktemp("server"))
+def server_url() -> Iterator[str]:
+    """Yield the URL of the server that the tests run on."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    # Not in pytest's own folder: another pytest of the same user would close that to the server's user.
+    with tempfile.TemporaryDirectory(prefix="warehouse-tests-", ignore_cleanup_errors=True) as folder:
+        yield start_embedded(Path(folder))
+        release_embedded(Path(folder))
 
 
 def _database(url: str, name: str) -> str:
