@@ -1,5 +1,6 @@
 """The `archive` command: look into the archive and prove that it is whole. It never writes a payload."""
 
+import datetime as dt
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ import asyncpg
 import click
 import msgspec
 
+from archive.chain import seal_archive
 from archive.payload import Endpoint
 from archive.read import read_payload
 from archive.verify import VerificationFailed, verify_archive
@@ -130,7 +132,17 @@ def verify(as_json: bool) -> None:
     if verification.first_bad is not None:
         raise VerificationFailed(verification)
     if not as_json:
-        click.echo(f"archive is whole: {verification.payloads:,} payloads, {verification.body_bytes:,} bytes")
+        click.echo(
+            f"archive is whole: {verification.payloads:,} payloads, {verification.body_bytes:,} bytes, "
+            f"{verification.seals:,} seals"
+        )
+
+
+@archive.command()
+def seal() -> None:
+    """Note what the hash chain is now, for `archive verify` to hold later payloads against; ingest runs do it too."""
+    sealed = _with_pool(lambda pool: seal_archive(pool, dt.datetime.now(dt.UTC)), Role.INGEST)
+    click.echo("nothing to seal: the head is sealed already" if sealed is None else f"sealed up to payload {sealed:,}")
 
 
 async def _read_stats(pool: asyncpg.Pool) -> tuple[Facts, list[Facts]]:
@@ -138,9 +150,9 @@ async def _read_stats(pool: asyncpg.Pool) -> tuple[Facts, list[Facts]]:
     return dict(total), [dict(row) for row in await pool.fetch(_STATS_BY_ENDPOINT)]
 
 
-def _with_pool(job: Callable[[asyncpg.Pool], Awaitable[T]]) -> T:
+def _with_pool(job: Callable[[asyncpg.Pool], Awaitable[T]], role: Role = Role.READ) -> T:
     async def connected() -> T:
-        async with open_pool(await ready_database(), Role.READ) as pool:
+        async with open_pool(await ready_database(), role) as pool:
             return await job(pool)
 
     return run(connected())

@@ -37,7 +37,7 @@ async def read_payload(connection: Connection, archive_seq: int) -> Payload:
     rows = await connection.fetch(_AFTER, archive_seq - 1, archive_seq, 1)
     if not rows:
         raise UnknownPayload(archive_seq)
-    return _payload(rows[0])
+    return payload_of(rows[0])
 
 
 async def read_payloads(connection: Connection, after: int, upto: int) -> AsyncIterator[Payload]:
@@ -45,9 +45,15 @@ async def read_payloads(connection: Connection, after: int, upto: int) -> AsyncI
 
     Raises: DamagedPayload.
     """
+    async for row in read_rows(connection, after, upto):
+        yield payload_of(row)
+
+
+async def read_rows(connection: Connection, after: int, upto: int) -> AsyncIterator[asyncpg.Record]:
+    """Yield rows of the payload table as they are stored, unchecked; `read_payloads` is what to call."""
     while rows := await connection.fetch(_AFTER, after, upto, _BATCH):
         for row in rows:
-            yield _payload(row)
+            yield row
         after = rows[-1]["archive_seq"]
 
 
@@ -59,10 +65,14 @@ async def read_payloads_about(
     Raises: DamagedPayload.
     """
     for row in await connection.fetch(_ABOUT, session, ticker):
-        yield _payload(row)
+        yield payload_of(row)
 
 
-def _payload(row: asyncpg.Record) -> Payload:
+def payload_of(row: asyncpg.Record) -> Payload:
+    """Return a stored row as a payload.
+
+    Raises: DamagedPayload.
+    """
     packed = Packed(row["body"], row["body_bytes"], row["body_sha256"])
     response = Response(
         source=row["source"],

@@ -18,6 +18,9 @@ FROM projection.generation AS generation
 JOIN pg_namespace AS namespace
     ON namespace.nspname = 'projection'
 
+-- name: discard_plans
+DISCARD PLANS
+
 -- name: symbol_coverage
 -- $1 ticker
 SELECT

@@ -31,7 +31,8 @@ SELECT
     body,
     body_bytes,
     body_sha256,
-    run_id
+    run_id,
+    chain_hash
 FROM archive.payload
 WHERE archive_seq > $1
     AND archive_seq <= $2
@@ -56,7 +57,8 @@ SELECT
     body,
     body_bytes,
     body_sha256,
-    run_id
+    run_id,
+    chain_hash
 FROM archive.payload
 WHERE from_date <= $1
     AND to_date >= $1
@@ -108,6 +110,28 @@ ORDER BY
     source,
     endpoint,
     http_status
+
+-- name: seals
+-- What the chain was, oldest first.
+SELECT
+    to_seq,
+    chain_hash,
+    sealed_at
+FROM archive.seal
+ORDER BY to_seq
+
+-- name: seal_head
+-- Nothing to do where the head is sealed already. $1 sealed_at
+INSERT INTO archive.seal (to_seq, chain_hash, sealed_at)
+SELECT
+    archive_seq,
+    chain_hash,
+    $1
+FROM archive.payload
+ORDER BY archive_seq DESC
+LIMIT 1
+ON CONFLICT DO NOTHING
+RETURNING to_seq
 
 -- name: record_run
 -- $1 run_id, $2 phase, $3 at, $4 kind, $5 detail

@@ -7,6 +7,7 @@ folder can have wrong with it.
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -25,6 +26,8 @@ with warnings.catch_warnings():
 _MAJOR = 18
 _FREE_BYTES_NEEDED = 200 * 2**20
 _START_LIMIT_S = 120.0
+# The wheel puts the folder into a shell's command line and into a URL, and escapes it in neither.
+_CARRIED_PATH = re.compile(r"[\w./~@:=-]+")
 _CONFIG = """\
 # Written once by the market data warehouse when it made this cluster; yours to edit.
 shared_buffers = 256MB
@@ -41,24 +44,25 @@ log_timezone = UTC
 def start_embedded(folder: Path) -> str:
     """Return the URL of the embedded server of `folder`, creating and starting it where needed.
 
-    Raises: EmbeddedServerError for a folder that cannot be written, a full disk, data of another PostgreSQL, or a
-    server that does not come up.
+    Raises: EmbeddedServerError for a folder that cannot be written or named to the server, a full disk, data of
+    another PostgreSQL, or a server that does not come up.
     """
-    cluster = folder / "postgres"
+    cluster = folder.resolve() / "postgres"
     _require_usable(folder, cluster)
-    _remove_stale_pid_file(cluster)
     deadline = time.monotonic() + _START_LIMIT_S
     while True:
         try:
             server = get_server(cluster, start=False)
-            _create_cluster(server)
+            with server._lock:  # another process may be at the same, and its pid file not yet written
+                _remove_stale_pid_file(cluster)
+                _create_cluster(cluster)
             server.start()
             return str(server.get_uri())
-        except (subprocess.SubprocessError, AssertionError) as exc:
+        except (subprocess.SubprocessError, AssertionError, ValueError, RuntimeError) as exc:
             # A server that replays its log after a crash may need longer than the wheel waits for it.
             if not _is_coming_up(cluster) or time.monotonic() > deadline:
                 raise EmbeddedServerError(folder, _why(cluster, exc)) from exc
-            PostgresServer._instances.pop(cluster.resolve(), None)
+            PostgresServer._instances.pop(cluster, None)
             time.sleep(0.5)
         except OSError as exc:
             raise EmbeddedServerError(folder, f"{exc.strerror or exc}") from exc
@@ -75,6 +79,8 @@ def release_embedded(folder: Path) -> None:
 
 
 def _require_usable(folder: Path, cluster: Path) -> None:
+    if not _CARRIED_PATH.fullmatch(str(cluster)):
+        raise EmbeddedServerError(folder, "its path may hold letters, digits and . _ - ~ @ : = only, no space")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -106,24 +112,26 @@ def _remove_stale_pid_file(cluster: Path) -> None:
 
 
 def _is_coming_up(cluster: Path) -> bool:
-    """Tell whether a postgres process of this cluster lives, ready or not."""
+    """Tell whether a postgres process of this cluster lives, ready or not; another cluster's may have its number."""
     try:
         pid = int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
         process = psutil.Process(pid)
-        return bool(process.name().startswith("postgres") and process.status() != psutil.STATUS_ZOMBIE)
-    except (OSError, ValueError, psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE and str(cluster) in process.cmdline()
+    except (OSError, ValueError, psutil.Error):
         return False
 
 
-def _create_cluster(server: PostgresServer) -> None:
-    if (server.pgdata / "PG_VERSION").exists():
+def _create_cluster(cluster: Path) -> None:
+    """Make the cluster beside its place and move it there whole, so that a kill never leaves half of one."""
+    if (cluster / "PG_VERSION").exists():
         return
-    with server._lock:
-        server.ensure_pgdata_inited()
-        config = server.pgdata / "postgresql.auto.conf"
-        if "market data warehouse" not in config.read_text():
-            with config.open("a") as file:
-                file.write(_CONFIG)
+    for left_over in cluster.parent.glob("postgres.new-*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    draft = cluster.with_name(f"postgres.new-{os.getpid()}")
+    get_server(draft, start=False).ensure_pgdata_inited()
+    with (draft / "postgresql.auto.conf").open("a") as file:
+        file.write(_CONFIG)
+    draft.rename(cluster)
 
 
 def _why(cluster: Path, exc: Exception) -> str:

@@ -18,9 +18,11 @@ CREATE TABLE archive.payload (
     body_bytes bigint NOT NULL,
     body_sha256 bytea NOT NULL,
     run_id uuid NOT NULL,
+    chain_hash bytea NOT NULL,
     CONSTRAINT archive_seq_is_positive CHECK (archive_seq > 0),
     CONSTRAINT body_bytes_not_negative CHECK (body_bytes >= 0),
     CONSTRAINT body_sha256_is_32_bytes CHECK (octet_length(body_sha256) = 32),
+    CONSTRAINT chain_hash_is_32_bytes CHECK (octet_length(chain_hash) = 32),
     CONSTRAINT from_date_not_after_to_date CHECK (from_date <= to_date),
     CONSTRAINT request_holds_no_key CHECK (request !~* '[?&]apikey='),
     CONSTRAINT transfer_is_known CHECK (transfer IN ('complete', 'cut_short', 'broken_encoding'))
@@ -48,6 +50,17 @@ COMMENT ON COLUMN archive.payload.body IS 'The response body after HTTP content 
 COMMENT ON COLUMN archive.payload.body_bytes IS 'Length of the body before zstd.';
 COMMENT ON COLUMN archive.payload.body_sha256 IS 'SHA-256 of the body before zstd; checked on every read.';
 COMMENT ON COLUMN archive.payload.run_id IS 'The run that fetched it.';
+
+COMMENT ON COLUMN archive.payload.chain_hash IS 'SHA-256 over the chain hash of the payload before and every other column of this one, the body by its body_sha256 (archive/chain.py); set by append_payload.';
+
+CREATE TABLE archive.seal (
+    to_seq bigint PRIMARY KEY REFERENCES archive.payload,
+    chain_hash bytea NOT NULL,
+    sealed_at timestamptz NOT NULL,
+    CONSTRAINT chain_hash_is_32_bytes CHECK (octet_length(chain_hash) = 32)
+);
+
+COMMENT ON TABLE archive.seal IS 'What the chain was at to_seq: a second place that an alteration of payloads must agree with.';
 
 CREATE TABLE archive.assessment (
     archive_seq bigint NOT NULL REFERENCES archive.payload,
@@ -101,6 +114,9 @@ END $$;
 
 CREATE TRIGGER payload_is_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON archive.payload
+    FOR EACH STATEMENT EXECUTE FUNCTION archive.refuse_change();
+CREATE TRIGGER seal_is_append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON archive.seal
     FOR EACH STATEMENT EXECUTE FUNCTION archive.refuse_change();
 CREATE TRIGGER assessment_is_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON archive.assessment

@@ -9,6 +9,12 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$ SELECT pg_advisory_xact_lock(hashtextextended('archive.append', 0)) $$;
 
+-- A value of a payload as it goes into the chain: its length, so that no two rows can spell the same text.
+CREATE FUNCTION archive.chained(value text) RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT coalesce(octet_length(value) || ':' || value, '-') $$;
+
 CREATE FUNCTION archive.append_payload(
     fetched_at timestamptz,
     source text,
@@ -31,9 +37,35 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     next_seq bigint;
+    chain bytea;
 BEGIN
     PERFORM archive.lock_append();
-    SELECT coalesce(max(payload.archive_seq), 0) + 1 INTO next_seq FROM archive.payload;
+    SELECT payload.archive_seq + 1, payload.chain_hash
+    INTO next_seq, chain
+    FROM archive.payload
+    ORDER BY payload.archive_seq DESC
+    LIMIT 1;
+    IF NOT FOUND THEN
+        next_seq := 1;
+        chain := decode(repeat('00', 32), 'hex');
+    END IF;
+    chain := sha256(chain || convert_to(
+        archive.chained(next_seq::text)
+        || archive.chained((extract(epoch FROM append_payload.fetched_at) * 1000000)::bigint::text)
+        || archive.chained(append_payload.source)
+        || archive.chained(append_payload.endpoint)
+        || archive.chained(append_payload.request)
+        || archive.chained(append_payload.ticker)
+        || archive.chained(to_char(append_payload.from_date, 'YYYY-MM-DD'))
+        || archive.chained(to_char(append_payload.to_date, 'YYYY-MM-DD'))
+        || archive.chained(append_payload.http_status::text)
+        || archive.chained(append_payload.headers::text)
+        || archive.chained(append_payload.transfer)
+        || archive.chained(append_payload.body_bytes::text)
+        || archive.chained(encode(append_payload.body_sha256, 'hex'))
+        || archive.chained(append_payload.run_id::text),
+        'UTF8'
+    ));
     INSERT INTO archive.payload (
         archive_seq,
         fetched_at,
@@ -49,7 +81,8 @@ BEGIN
         body,
         body_bytes,
         body_sha256,
-        run_id
+        run_id,
+        chain_hash
     ) VALUES (
         next_seq,
         append_payload.fetched_at,
@@ -65,7 +98,8 @@ BEGIN
         append_payload.body,
         append_payload.body_bytes,
         append_payload.body_sha256,
-        append_payload.run_id
+        append_payload.run_id,
+        chain
     );
     RETURN next_seq;
 END $$;
