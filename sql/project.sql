@@ -289,21 +289,6 @@ SELECT
     max(last_session) AS last_session
 FROM symbol_status
 
--- name: symbol_table
--- One line a symbol, in the order of symbols.
-SELECT
-    ticker,
-    first_session,
-    last_session,
-    bars,
-    validated_bars,
-    gaps_flagged,
-    volume_anomalies,
-    revisions,
-    rejections
-FROM symbol_status
-ORDER BY ticker
-
 -- name: rejected_in_session
 -- $1 session, $2 ticker or NULL for all
 SELECT

@@ -6,6 +6,7 @@ from sql import load_queries
 
 _QUERIES = load_queries("timescale.sql")
 _CAN_BE_CREATED = _QUERIES["timescale_can_be_created"]
+_LOCK = _QUERIES["take_extension_lock"]
 _CREATE = _QUERIES["create_timescale"]
 _VERSION = _QUERIES["timescale_version"]
 _MAKE_HYPERTABLE = _QUERIES["make_hypertable"]
@@ -14,7 +15,9 @@ _MAKE_HYPERTABLE = _QUERIES["make_hypertable"]
 async def enable_timescale(owner: asyncpg.Connection) -> None:
     """Create the extension in this database where the server has it loaded; do nothing elsewhere."""
     if await owner.fetchval(_CAN_BE_CREATED):
-        await owner.execute(_CREATE)
+        async with owner.transaction():
+            await owner.execute(_LOCK)
+            await owner.execute(_CREATE)
 
 
 async def timescale_version(connection: asyncpg.Connection) -> str | None:

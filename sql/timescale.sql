@@ -9,6 +9,10 @@ SELECT EXISTS (
         AND current_setting('shared_preload_libraries') LIKE '%timescaledb%'
 )
 
+-- name: take_extension_lock
+-- IF NOT EXISTS alone does not keep two processes from creating it at once.
+SELECT pg_advisory_xact_lock(hashtextextended('warehouse.migrate', 0))
+
 -- name: create_timescale
 CREATE EXTENSION IF NOT EXISTS timescaledb
 

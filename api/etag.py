@@ -1,0 +1,47 @@
+"""ETags: a caller who holds an answer of this generation is told so instead of being sent it again.
+
+A tag is made of everything an answer depends on: the software, the generation and its checkpoint, the URL, and what
+else the route names (the date prices are adjusted to, for one).
+"""
+
+import hashlib
+from importlib.metadata import version
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.generation import Generation
+
+_SOFTWARE = version("market-data-warehouse")
+
+
+def etag(request: Request, generation: Generation, *facts: object) -> str:
+    """Return the tag of the answer to a request in a generation."""
+    depends_on = (
+        _SOFTWARE,
+        generation.generation_id,
+        generation.checkpoint,
+        request.url.path,
+        request.url.query,
+        *facts,
+    )
+    return f'"{hashlib.sha256(repr(depends_on).encode()).hexdigest()[:32]}"'
+
+
+def is_held(request: Request, tag: str) -> bool:
+    """Tell whether the caller says it holds the answer with this tag.
+
+    Source: RFC 9110 §13.1.2; the comparison is weak, and `*` is not taken for a tag of ours.
+    """
+    held = request.headers.get("if-none-match", "").split(",")
+    return tag in (candidate.strip().removeprefix("W/") for candidate in held)
+
+
+def tagged(tag: str) -> dict[str, str]:
+    """Return the headers that let a caller keep an answer but ask each time whether it still stands."""
+    return {"ETag": tag, "Cache-Control": "no-cache"}
+
+
+def not_modified(tag: str) -> Response:
+    """Return the answer to a caller who holds it already."""
+    return Response(status_code=304, headers=tagged(tag))

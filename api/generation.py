@@ -1,0 +1,163 @@
+"""Reading one generation: an answer made of several statements is proved to come from a single one (law 5).
+
+A repeatable-read transaction alone is no proof. Its snapshot holds rows still, but `projection.bar` is looked up anew
+by every statement, so a swap in between gives a statement the other generation's table. A swap renames the schema,
+which writes a new version of its row in pg_namespace. So that row and the generation are read inside the transaction
+and again after it, with a fresh snapshot: if they are the same, no rename fell in between, and every name meant the
+same table. Comparing the generation alone would miss a swap that was rolled back within the answer.
+
+Nor is a cached plan proof of anything. PostgreSQL forgets its plans when a schema is renamed, but not the one it is
+just making: made during a swap, it may mean the old table for good. (Seen under swaps in a loop, PostgreSQL 15 and
+18: some of a connection's statements read the one generation, some the other, long after the swap.) Such a swap fails
+the proof of the answer it fell into, so a connection's plans are trusted only for the place in which its last answer
+was proved, and discarded otherwise. For the same reason a statement reads one table of the projection only.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import asyncpg
+import msgspec
+
+from api.errors import (
+    DatabaseUnreachable,
+    ForeignProjection,
+    GenerationChanging,
+    NothingProjected,
+    QueryTimedOut,
+    RefusedRequest,
+)
+from sql import load_queries
+
+_QUERIES = load_queries("api.sql")
+_LIVE = _QUERIES["live_generation"]
+_DISCARD_PLANS = _QUERIES["discard_plans"]
+
+_ATTEMPTS = 16
+_WAIT_FOR_CONNECTION_S = 10.0
+_MOST_REMEMBERED = 256
+
+T = TypeVar("T")
+
+_OTHER_SHAPE = (
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+)
+_AWAY = (
+    OSError,  # and with it TimeoutError, of a connection that does not come
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a query that meets the server's farewell on its way
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What the name of the projection means until the next rename: a schema, since when, and whose rows it has."""
+
+    schema_oid: int
+    schema_version: int
+    generation_id: uuid.UUID
+
+
+class Generation(msgspec.Struct, frozen=True):
+    """The generation an answer comes from; a catch-up moves its checkpoint, a swap brings another."""
+
+    generation_id: uuid.UUID
+    checkpoint: int
+    ruleset_hash: str
+    calendar_version: str
+    content_hash: str
+    built_at: dt.datetime
+    caught_up_at: dt.datetime
+
+
+Read = Callable[[asyncpg.Connection, Generation], Awaitable[T]]
+
+
+class Projection:
+    """The live projection, as it is read through a pool."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._proved: dict[int, Place] = {}
+
+    async def read(self, read: Read[T]) -> T:
+        """Return what `read` makes of one generation; it may be called again, so it must only read.
+
+        Raises: what `read` raises, and READ_ERRORS.
+        """
+        with _clear_errors():
+            async with self._pool.acquire(timeout=_WAIT_FOR_CONNECTION_S) as connection:
+                outcome = await self._prove(connection, read)
+        if isinstance(outcome, RefusedRequest):
+            raise outcome
+        return outcome
+
+    async def _prove(self, connection: asyncpg.Connection, read: Read[T]) -> T | RefusedRequest:
+        """Read until what comes of it, an answer or a refusal, is proved to come from one generation."""
+        backend = connection.get_server_pid()
+        trusted = self._proved.pop(backend, None)
+        foreign: Exception | None = None
+        for _ in range(_ATTEMPTS):
+            try:
+                async with connection.transaction(isolation="repeatable_read", readonly=True):
+                    place, generation = await _live(connection)
+                    if place != trusted:
+                        await connection.execute(_DISCARD_PLANS)
+                        trusted = place
+                        continue
+                    outcome = await _outcome(read, connection, generation)
+                if (await _live(connection))[0] == place:
+                    self._remember(backend, place)
+                    return outcome
+            except _OTHER_SHAPE as exc:
+                # Between two generations of different shape this passes; else it stays.
+                foreign = exc
+            trusted = None
+        raise GenerationChanging if foreign is None else ForeignProjection from foreign
+
+    def _remember(self, backend: int, place: Place) -> None:
+        if len(self._proved) >= _MOST_REMEMBERED:
+            # Of connections long gone, mostly; to forget one costs it a new set of plans.
+            self._proved.clear()
+        self._proved[backend] = place
+
+
+async def _live(connection: asyncpg.Connection) -> tuple[Place, Generation]:
+    try:
+        row = await connection.fetchrow(_LIVE)
+    except asyncpg.UndefinedTableError as exc:
+        raise NothingProjected from exc
+    if row is None:
+        raise NothingProjected
+    facts = dict(row)
+    place = Place(facts.pop("schema_oid"), facts.pop("schema_version"), facts["generation_id"])
+    return place, Generation(**facts)
+
+
+async def _outcome(read: Read[T], connection: asyncpg.Connection, generation: Generation) -> T | RefusedRequest:
+    try:
+        return await read(connection, generation)
+    except RefusedRequest as refused:
+        return refused
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Turn what asyncpg raises when the database is away or too slow into this room's errors."""
+    try:
+        yield
+    except asyncpg.QueryCanceledError as exc:
+        raise QueryTimedOut from exc
+    except asyncpg.DataError:
+        raise
+    except _AWAY as exc:
+        raise DatabaseUnreachable from exc

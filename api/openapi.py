@@ -1,0 +1,122 @@
+"""GET /openapi.json: the OpenAPI 3.1 document of the operations, made from their types and nothing else."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.answer import json_bytes_answer
+from api.errors import ErrorAnswer, InternalError, RefusedRequest, UnknownParameter
+from api.operation import Operation
+from api.params import NoParams, parameter_types
+
+Json = dict[str, Any]
+
+_REF = "#/components/schemas/{name}"
+_DESCRIPTION = (
+    "Daily bars of US stocks, projected from an append-only archive of everything the vendor sent. Every error, on "
+    "every route, has the shape of ErrorAnswer."
+)
+_OF_ANY_ROUTE = (UnknownParameter("colour", ()), InternalError())
+
+
+def openapi_operation(others: Sequence[Operation[Any]]) -> Operation[NoParams]:
+    """Return the operation that answers with the document of the others and of itself."""
+
+    async def openapi(request: Request, params: NoParams) -> Response:
+        return json_bytes_answer(body, {"Cache-Control": "no-cache"})
+
+    operation = Operation(
+        path="/openapi.json",
+        summary="This document",
+        description="The description of this API, in OpenAPI 3.1.",
+        params=NoParams,
+        answer=dict[str, Any],
+        example={"openapi": "3.1.0"},
+        handle=openapi,
+    )
+    body = msgspec.json.encode(openapi_document([*others, operation]))
+    return operation
+
+
+def openapi_document(operations: Sequence[Operation[Any]]) -> Json:
+    """Return the OpenAPI 3.1 document of operations."""
+    answers = [operation.answer for operation in operations]
+    schemas, components = msgspec.json.schema_components([*answers, ErrorAnswer], ref_template=_REF)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Market data warehouse",
+            "version": version("market-data-warehouse"),
+            "description": _DESCRIPTION,
+        },
+        "servers": [{"url": "/"}],
+        "paths": {
+            operation.path: {"get": _describe(operation, schema)}
+            for operation, schema in zip(operations, schemas[:-1], strict=True)
+        },
+        "components": {"schemas": components},
+    }
+
+
+def _describe(operation: Operation[Any], schema: Json) -> Json:
+    responses: Json = {
+        "200": {
+            "description": "The answer.",
+            "content": {"application/json": {"schema": schema, "example": msgspec.to_builtins(operation.example)}},
+        }
+    }
+    if operation.tagged:
+        responses["200"]["headers"] = {
+            "ETag": {"description": "Send it as If-None-Match.", "schema": {"type": "string"}}
+        }
+        responses["304"] = {"description": "The answer with the ETag of If-None-Match still stands."}
+    return {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "description": operation.description,
+        "parameters": _parameters(operation),
+        "responses": responses | _errors([*operation.errors, *_OF_ANY_ROUTE]),
+    }
+
+
+def _parameters(operation: Operation[Any]) -> list[Json]:
+    kind: type[msgspec.Struct] = operation.params
+    parameters = []
+    for field in msgspec.structs.fields(kind):
+        (schema,), _ = msgspec.json.schema_components([parameter_types(kind)[field.name]])
+        parameter: Json = {
+            "name": field.name,
+            "in": "path" if f"{{{field.name}}}" in operation.path else "query",
+            "required": field.required,
+            "description": schema.pop("description", ""),
+            "schema": schema,
+        }
+        if "examples" in schema:
+            parameter["example"] = schema.pop("examples")[0]
+        if not field.required and field.default is not None:
+            schema["default"] = field.default
+        parameters.append(parameter)
+    return parameters
+
+
+def _errors(refused: Sequence[RefusedRequest]) -> Json:
+    """Return the responses of errors by status, each with an example of every code."""
+    responses: Json = {}
+    for error in refused:
+        response = responses.setdefault(
+            str(error.status),
+            {
+                "description": "",
+                "content": {
+                    "application/json": {"schema": {"$ref": _REF.format(name=ErrorAnswer.__name__)}, "examples": {}}
+                },
+            },
+        )
+        examples = response["content"]["application/json"]["examples"]
+        examples[error.code] = {"value": msgspec.to_builtins(error.answer())}
+        response["description"] = " or ".join(examples)
+    return responses

@@ -1,0 +1,161 @@
+"""GET /api/v1/status: how much there is, how good it is, and whether the projection keeps up with the archive."""
+
+import datetime as dt
+from typing import Annotated, Literal
+from uuid import UUID
+
+import asyncpg
+from msgspec import Meta, Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.answer import json_answer
+from api.errors import READ_ERRORS
+from api.generation import Generation
+from api.operation import Operation
+from api.params import NoParams
+from api.warehouse import warehouse_of
+from archive.read import archive_head
+from archive.runs import Run, latest_run
+from sql import load_queries
+
+_QUERIES = load_queries("api.sql")
+_ALL_COVERAGE = _QUERIES["all_coverage"]
+_SCHEDULER = _QUERIES["scheduler_is_running"]
+
+_FETCHING_RUNS = ("backfill", "nightly")
+
+
+class DatabaseStatus(Struct, frozen=True):
+    """How much there is."""
+
+    symbols_available: Annotated[int, Meta(description="Symbols with at least one bar.")]
+    latest_data: Annotated[dt.date | None, Meta(description="The newest session of any bar.")]
+    total_records: Annotated[int, Meta(description="Bars.")]
+    validation_rate_pct: Annotated[
+        float | None, Meta(description="Validated bars in percent of all; null where there are none.")
+    ]
+
+
+class LastBackfill(Struct, frozen=True):
+    """The run that fetched last."""
+
+    started_at: dt.datetime
+    finished_at: Annotated[dt.datetime | None, Meta(description="null while it runs, and if it was killed.")]
+    outcome: Annotated[str, Meta(description="How it ended; unfinished while it runs, and if it was killed.")]
+
+
+class DataQuality(Struct, frozen=True):
+    """How good it is, and who keeps it fresh."""
+
+    records_with_gaps_flagged: Annotated[int, Meta(description="Bars that failed the rule large_gap.")]
+    scheduler_status: Annotated[
+        Literal["running", "not running"], Meta(description="Whether a process is there that fetches every night.")
+    ]
+    last_backfill: LastBackfill | None
+
+
+class GenerationStatus(Struct, frozen=True):
+    """What the projection is a function of."""
+
+    generation_id: UUID
+    ruleset_hash: str
+    calendar_version: str
+    content_hash: str
+    built_at: dt.datetime
+    caught_up_at: dt.datetime
+
+
+class ArchiveStatus(Struct, frozen=True):
+    """How far the projection has come in the archive."""
+
+    head: Annotated[int, Meta(description="The newest payload.")]
+    checkpoint: Annotated[int, Meta(description="The last payload that is projected.")]
+    lag: Annotated[int, Meta(description="Payloads that are not projected yet.")]
+
+
+class Status(Struct, frozen=True):
+    """The state of the warehouse."""
+
+    status: Annotated[
+        Literal["current", "behind"], Meta(description="behind where payloads wait to be projected, else current.")
+    ]
+    database: DatabaseStatus
+    data_quality: DataQuality
+    generation: GenerationStatus
+    archive: ArchiveStatus
+
+
+async def status(request: Request, params: NoParams) -> Response:
+    """Answer with the state of the warehouse."""
+    return json_answer(await warehouse_of(request).projection.read(_read))
+
+
+async def _read(connection: asyncpg.Connection, generation: Generation) -> Status:
+    coverage = await connection.fetchrow(_ALL_COVERAGE)
+    head = await archive_head(connection)
+    lag = head - generation.checkpoint
+    return Status(
+        status="behind" if lag else "current",
+        database=DatabaseStatus(
+            symbols_available=coverage["symbols"],
+            latest_data=coverage["last_session"],
+            total_records=coverage["bars"],
+            validation_rate_pct=_percent(coverage["validated_bars"], coverage["bars"]),
+        ),
+        data_quality=DataQuality(
+            records_with_gaps_flagged=coverage["gaps_flagged"],
+            scheduler_status="running" if await connection.fetchval(_SCHEDULER) else "not running",
+            last_backfill=_last_backfill(await latest_run(connection, _FETCHING_RUNS)),
+        ),
+        generation=GenerationStatus(
+            generation_id=generation.generation_id,
+            ruleset_hash=generation.ruleset_hash,
+            calendar_version=generation.calendar_version,
+            content_hash=generation.content_hash,
+            built_at=generation.built_at,
+            caught_up_at=generation.caught_up_at,
+        ),
+        archive=ArchiveStatus(head=head, checkpoint=generation.checkpoint, lag=lag),
+    )
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return round(100.0 * part / whole, 2) if whole else None
+
+
+def _last_backfill(run: Run | None) -> LastBackfill | None:
+    if run is None:
+        return None
+    if run.result is None:
+        return LastBackfill(run.started_at, None, "unfinished")
+    return LastBackfill(run.started_at, run.finished_at, str(run.result.get("outcome", "finished")))
+
+
+_EXAMPLE_TIME = dt.datetime(2026, 11, 21, 7, 4, 11, tzinfo=dt.UTC)
+
+OPERATION = Operation(
+    path="/api/v1/status",
+    summary="The state of the warehouse",
+    description="How much there is, how good it is, and whether the projection keeps up with the archive.",
+    params=NoParams,
+    answer=Status,
+    example=Status(
+        status="current",
+        database=DatabaseStatus(15, dt.date(2026, 11, 20), 18_870, 98.71),
+        data_quality=DataQuality(
+            41, "not running", LastBackfill(_EXAMPLE_TIME, _EXAMPLE_TIME + dt.timedelta(minutes=3), "complete")
+        ),
+        generation=GenerationStatus(
+            generation_id=UUID("6f2c1d0e-8a54-4c0b-9a41-3f7f0b8f5e11"),
+            ruleset_hash="9f86d081884c7d65…",
+            calendar_version="exchange_calendars 4.13.2 XNYS",
+            content_hash="1b4f0e9851971998…",
+            built_at=_EXAMPLE_TIME,
+            caught_up_at=_EXAMPLE_TIME + dt.timedelta(minutes=4),
+        ),
+        archive=ArchiveStatus(head=1024, checkpoint=1024, lag=0),
+    ),
+    handle=status,
+    errors=READ_ERRORS,
+)

@@ -1,0 +1,86 @@
+"""What a run did, step by step: the row it leaves in the ledger, and what a command prints. It does nothing itself."""
+
+import datetime as dt
+import uuid
+from enum import StrEnum
+
+import msgspec
+
+from ingest.plan import Plan
+
+
+class Ending(StrEnum):
+    """How a step of a plan ended."""
+
+    ANSWERED = "answered"
+    EMPTY = "empty"
+    NOT_YET = "not_yet"
+    FAILED = "failed"
+    NOT_TRIED = "not_tried"
+
+
+class StepOutcome(msgspec.Struct, frozen=True):
+    """How one step ended. `subject` is the symbol or session it was about; `first_session` and `last_session` are
+    those of the rows that came (ex-dates for splits and dividends); `why` says what came instead of an answer."""
+
+    subject: str
+    endpoint: str
+    ending: Ending
+    pages: int = 0
+    row_count: int = 0
+    first_session: dt.date | None = None
+    last_session: dt.date | None = None
+    why: str | None = None
+
+
+class RunReport(msgspec.Struct, frozen=True):
+    """What a run asked for and got.
+
+    Units: body_bytes after content decoding; waited_s is how long the rate limit and pauses held requests back.
+    `left_to_ask` is how many requests the next run would begin with: what failed, and sessions that are not out yet.
+    `stopped_by` is None for a run that went to its end. `unknown` are symbols that the vendor has no bar of.
+    """
+
+    run_id: uuid.UUID
+    first: dt.date
+    last: dt.date
+    sessions: int
+    planned: int
+    already_have: dict[str, int]
+    beyond_plan: dict[str, int]
+    unknown: tuple[str, ...]
+    left_to_ask: int
+    requests: int
+    retries: int
+    body_bytes: int
+    waited_s: float
+    elapsed_s: float
+    stopped_by: str | None
+    outcomes: tuple[StepOutcome, ...]
+
+    def failures(self) -> dict[str, str]:
+        """Return what could not be got, and why."""
+        failed = {
+            outcome.subject: outcome.why or ""
+            for outcome in self.outcomes
+            if outcome.ending in (Ending.FAILED, Ending.NOT_TRIED)
+        }
+        why = f"the vendor has no bar of it from {self.first} to {self.last}; case matters in symbols"
+        return failed | dict.fromkeys(self.unknown, why)
+
+
+class PlannedRun(msgspec.Struct, frozen=True):
+    """The ledger's row for the start of a run."""
+
+    universe: str
+    first: dt.date
+    last: dt.date
+    sessions: int
+    already_have: dict[str, int]
+    requests: tuple[str, ...]
+
+
+def planned_run(universe: str, first: dt.date, last: dt.date, plan: Plan) -> PlannedRun:
+    """Return what the ledger keeps of a plan."""
+    targets = tuple(step.request.target for step in plan.steps)
+    return PlannedRun(universe, first, last, plan.sessions, plan.already_have, targets)
