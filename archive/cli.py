@@ -3,6 +3,7 @@
 import datetime as dt
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
@@ -11,6 +12,7 @@ import msgspec
 
 from archive.chain import seal_archive
 from archive.payload import Endpoint
+from archive.portable import Manifest, export_archive, import_archive
 from archive.read import read_payload
 from archive.verify import VerificationFailed, verify_archive
 from sql import load_queries
@@ -143,6 +145,31 @@ def seal() -> None:
     """Note what the hash chain is now, for `archive verify` to hold later payloads against; ingest runs do it too."""
     sealed = _with_pool(lambda pool: seal_archive(pool, dt.datetime.now(dt.UTC)), Role.INGEST)
     click.echo("nothing to seal: the head is sealed already" if sealed is None else f"sealed up to payload {sealed:,}")
+
+
+@archive.command("export")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@json_option
+def export_to(folder: Path, as_json: bool) -> None:
+    """Write the archive into FOLDER as files with a manifest; run again, it adds what is new."""
+    manifest, added = _with_pool(lambda pool: export_archive(pool, folder))
+    _print_carried("exported", manifest, added, as_json)
+
+
+@archive.command("import")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@json_option
+def import_from(folder: Path, as_json: bool) -> None:
+    """Append what the archive lacks of the export in FOLDER; refuse a broken or a different one."""
+    manifest, added = _with_pool(lambda pool: import_archive(pool, folder), Role.INGEST)
+    _print_carried("imported", manifest, added, as_json)
+
+
+def _print_carried(done: str, manifest: Manifest, added: int, as_json: bool) -> None:
+    if as_json:
+        print_json({"head": manifest.head, "segments": manifest.segments, "added": added})
+    else:
+        click.echo(f"{done} {added:,} payloads; {manifest.head:,} in {len(manifest.segments):,} files")
 
 
 async def _read_stats(pool: asyncpg.Pool) -> tuple[Facts, list[Facts]]:

@@ -1,9 +1,14 @@
 """What can go wrong in the archive.
 
 ArchiveError
-├── UnknownPayload    no payload has this archive_seq
-└── DamagedPayload    a stored payload does not decompress, or its SHA-256 is not the recorded one
+├── UnknownPayload      no payload has this archive_seq
+├── DamagedPayload      a stored payload does not decompress, or its SHA-256 is not the recorded one
+├── UnusableExport      a file of an export is missing, altered or out of order
+├── DifferentArchive    an export and the archive here do not begin alike
+└── VerificationFailed  the archive is not whole (archive/verify.py)
 """
+
+from pathlib import Path
 
 from sql.errors import WarehouseError
 
@@ -25,4 +30,20 @@ class DamagedPayload(ArchiveError):
 
     def __init__(self, archive_seq: int, why: str) -> None:
         super().__init__(f"payload {archive_seq} is damaged: {why}")
+        self.archive_seq = archive_seq
+
+
+class UnusableExport(ArchiveError):
+    """The file at `path` is not what an export left there."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"export {path}: {why}")
+        self.path = path
+
+
+class DifferentArchive(ArchiveError):
+    """The archive here and the exported one differ at or before `archive_seq`; nothing was changed."""
+
+    def __init__(self, archive_seq: int) -> None:
+        super().__init__(f"the archive here is not the exported one: they differ at or before payload {archive_seq}")
         self.archive_seq = archive_seq

@@ -155,3 +155,47 @@ WHERE started.phase = 'started'
     AND started.kind = ANY($1::text[])
 ORDER BY started.at DESC
 LIMIT 1
+
+-- name: chain_at
+-- $1 archive_seq
+SELECT chain_hash
+FROM archive.payload
+WHERE archive_seq = $1
+
+-- name: all_runs
+SELECT
+    run_id,
+    phase,
+    at,
+    kind,
+    detail
+FROM archive.run
+ORDER BY
+    at,
+    phase DESC
+
+-- name: all_rulesets
+SELECT
+    ruleset_hash,
+    body,
+    recorded_at
+FROM archive.ruleset
+ORDER BY recorded_at
+
+-- name: restore_run
+-- $1 run_id, $2 phase, $3 at, $4 kind, $5 detail
+INSERT INTO archive.run (run_id, phase, at, kind, detail)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING
+
+-- name: restore_seal
+-- $1 to_seq, $2 chain_hash, $3 sealed_at
+INSERT INTO archive.seal (to_seq, chain_hash, sealed_at)
+VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING
+
+-- name: restore_ruleset
+-- $1 hash, $2 body, $3 recorded_at
+INSERT INTO archive.ruleset (ruleset_hash, body, recorded_at)
+VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING

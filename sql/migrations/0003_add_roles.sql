@@ -29,7 +29,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA archive TO warehouse_ingest, warehouse_proj
 GRANT SELECT ON public.warehouse_migration TO warehouse_ingest, warehouse_project, warehouse_read;
 
 GRANT EXECUTE ON FUNCTION archive.append_payload TO warehouse_ingest;
-GRANT INSERT ON archive.assessment, archive.run, archive.seal TO warehouse_ingest;
+GRANT INSERT ON archive.assessment, archive.run, archive.seal, archive.ruleset TO warehouse_ingest;
 
 -- The projector holds appends still for the instant in which a rebuilt generation goes live.
 GRANT EXECUTE ON FUNCTION archive.lock_append TO warehouse_project;
