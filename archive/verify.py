@@ -37,8 +37,9 @@ class VerificationFailed(ArchiveError):
 
 async def verify_archive(pool: asyncpg.Pool) -> Verification:
     """Read every payload up to the head of this moment and return what was found; stops at the first bad one."""
-    head = await archive_head(pool)
+    # Seals first: a payload that is appended and sealed while this looks is beyond both, not missing.
     seals = {row["to_seq"]: row["chain_hash"] for row in await pool.fetch(_SEALS)}
+    head = await archive_head(pool)
     payloads = body_bytes = 0
     problem = None
     async for row, problem in _checked(pool, head, seals):

@@ -184,7 +184,6 @@ def _plan_facts(planned: Plan, universe: Universe, period: Period, estimate_s: f
         "estimated_s": estimate_s,
         "already_have": planned.already_have,
         "beyond_plan": planned.beyond_plan,
-        "unknown": planned.unknown,
         "requests": [msgspec.to_builtins(step.request) | {"reason": step.reason} for step in planned.steps],
     }
 

@@ -6,6 +6,7 @@ so that a run that is cut off leaves no split that looks like a gap. Never asked
 """
 
 import datetime as dt
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -30,7 +31,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     `sessions` is how many the period has; `already_have` and `beyond_plan` say for how many of them each symbol (or
     the market) is answered for, and for how many of those the vendor said that it will never give them. `unknown` are
-    symbols that were asked for in the whole period and of which the archive has no bar at all.
+    symbols for which the vendor has answered in the period and of which the archive has no bar at all.
     """
 
     steps: tuple[Step, ...]
@@ -74,7 +75,7 @@ def _symbols_plan(
     )
     beyond_plan = _beyond_plan({symbol: coverage.of(symbol) for symbol in symbols}, sessions)
     # Of a symbol that only the market's answers cover, the archive may have bars that are not counted here.
-    named = len(not_of_market) == len(sessions) > 0
+    named = len(not_of_market) == len(sessions)
     return Plan(
         steps=lists + bars,
         sessions=len(sessions),
@@ -83,7 +84,7 @@ def _symbols_plan(
         unknown=tuple(
             symbol
             for symbol, days in missing.items()
-            if named and not days and not coverage.of(symbol).row_count and symbol not in beyond_plan
+            if named and len(days) < len(sessions) and not coverage.of(symbol).row_count and symbol not in beyond_plan
         ),
     )
 
@@ -106,19 +107,19 @@ def _is_stale(fetched_at: dt.datetime | None, due_at: dt.datetime) -> bool:
 
 
 def _outside(sessions: Sequence[dt.date], spans: Sequence[Span]) -> list[dt.date]:
-    """Return the sessions that are in none of the spans; both are in order."""
-    outside = []
-    place = 0
-    for session in sessions:
-        while place < len(spans) and spans[place].last < session:
-            place += 1
-        if place == len(spans) or session < spans[place].first:
-            outside.append(session)
-    return outside
+    """Return the sessions that are in none of the spans; both are in order, and spans do not overlap."""
+    outside: list[dt.date] = []
+    after = 0
+    for span in spans:
+        outside += sessions[after : bisect_left(sessions, span.first)]
+        after = bisect_right(sessions, span.last)
+    return outside + list(sessions[after:])
 
 
 def _beyond_plan(coverages: dict[str, TickerCoverage], sessions: Sequence[dt.date]) -> dict[str, int]:
     counts = {
-        name: len(sessions) - len(_outside(sessions, coverage.beyond_plan)) for name, coverage in coverages.items()
+        name: len(sessions) - len(_outside(sessions, coverage.beyond_plan))
+        for name, coverage in coverages.items()
+        if coverage.beyond_plan
     }
     return {name: count for name, count in counts.items() if count}

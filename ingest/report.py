@@ -66,7 +66,7 @@ class RunReport(msgspec.Struct, frozen=True):
             if outcome.ending in (Ending.FAILED, Ending.NOT_TRIED)
         }
         why = f"the vendor has no bar of it from {self.first} to {self.last}; case matters in symbols"
-        return failed | dict.fromkeys(self.unknown, why)
+        return dict.fromkeys(self.unknown, why) | failed
 
 
 class PlannedRun(msgspec.Struct, frozen=True):

@@ -37,12 +37,17 @@ class WarehouseCommand(click.Command):
         try:
             load_dotenv(find_dotenv(usecwd=True))
             start_log()
-            return super().main(*args, **kwargs)
+            sys.exit(super().main(*args, **kwargs | {"standalone_mode": False}))
+        except click.exceptions.NoArgsIsHelpError as exc:
+            exc.show()
+            sys.exit(exc.exit_code)
+        except click.ClickException as exc:
+            _fail(exc.format_message(), code=exc.exit_code)
         except Misuse as exc:
-            _fail(exc, code=2)
+            _fail(str(exc), code=2)
         except WarehouseError as exc:
-            _fail(exc, code=1)
-        except KeyboardInterrupt:
+            _fail(str(exc), code=1)
+        except click.Abort:
             sys.exit(130)
 
 
@@ -50,8 +55,8 @@ class WarehouseGroup(WarehouseCommand, click.Group):
     """A group of such commands."""
 
 
-def _fail(exc: Exception, code: int) -> None:
-    click.echo(f"error: {exc}", err=True)
+def _fail(message: str, code: int) -> None:
+    click.echo(f"error: {message}", err=True)
     sys.exit(code)
 
 

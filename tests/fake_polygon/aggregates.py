@@ -154,8 +154,10 @@ class Aggregates:
 
     def _stray(self, ask: Ask, ticker: str, adjust: bool, first: date) -> bytes:
         """A row dated ten days before what was asked for, where the answer is to have that fault."""
-        bars = self._bars(ask, ticker, adjust).take(slice(0, 1)) if ask.twisted("out_of_range") else ()
-        if not isinstance(bars, BarColumns) or not len(bars):
+        if not ask.twisted("out_of_range"):
+            return b""
+        bars = self._bars(ask, ticker, adjust).take(slice(0, 1))
+        if not len(bars):
             return b""
         before = np.array([first - timedelta(days=10)], "datetime64[D]")
         return range_rows(BarColumns(before, *bars.numbers())).text

@@ -211,6 +211,11 @@ async def test_an_unknown_symbol_is_named_and_the_others_are_fetched(warehouse: 
     assert list((await warehouse.backfill("NOPE,AAPL")).failures()) == ["NOPE"]
 
 
+async def test_an_unknown_symbol_is_named_on_the_evening_of_the_last_session_too(warehouse: Warehouse) -> None:
+    report = await warehouse.backfill("NOPE,AAPL", now=lambda: FRIDAY_NIGHT)
+    assert list(report.failures()) == ["NOPE"]
+
+
 async def test_one_symbol_that_fails_does_not_stop_the_others(warehouse: Warehouse) -> None:
     warehouse.vendor.fail_next(500, times=99, path="/ticker/MSFT/")
     report = await warehouse.backfill("AAPL,MSFT,SPY")

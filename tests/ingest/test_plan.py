@@ -206,8 +206,8 @@ def test_a_symbol_of_which_every_answer_was_empty_is_unknown() -> None:
     empty = [_without_rows(answer) for answer in answers_to(requests, Outcome.EMPTY)]
     universe = Universe(("NOPE",))
     assert make_plan(universe, SESSIONS, coverage_of(empty), LISTS_DUE_AT).unknown == ("NOPE",)
-    # As long as something is still to be asked, nobody knows; and what is beyond the plan says nothing.
-    assert make_plan(universe, SESSIONS[:1], coverage_of([]), LISTS_DUE_AT).unknown == ()
+    # Before the first answer nobody knows; and what is beyond the plan says nothing.
+    assert make_plan(universe, SESSIONS, coverage_of([]), LISTS_DUE_AT).unknown == ()
     never = [_without_rows(answer) for answer in answers_to(requests, Outcome.NEVER)]
     plan = make_plan(universe, SESSIONS, coverage_of(never), LISTS_DUE_AT)
     assert (plan.unknown, plan.beyond_plan) == ((), {"NOPE": len(SESSIONS)})

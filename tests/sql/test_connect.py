@@ -1,6 +1,7 @@
 """Connecting: each pool acts in its role, and whatever keeps it from connecting is one line without a password."""
 
 import uuid
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -130,8 +131,7 @@ def test_a_command_leaves_with_2_and_one_line_for_a_url_of_something_else(tmp_pa
 @pytest.mark.parametrize("name", ["DATABASE_URL", "LOG_LEVEL"])
 def test_a_setting_may_stand_in_an_env_file_of_the_folder(tmp_path_environ: dict[str, str], name: str) -> None:
     values = {"DATABASE_URL": "mysql://host/warehouse", "LOG_LEVEL": "loud"}
-    with open(f"{tmp_path_environ['HOME']}/.env", "w") as file:
-        file.write(f"{name}={values[name]}\n")
+    Path(tmp_path_environ["HOME"], ".env").write_text(f"{name}={values[name]}\n")
     done = run_command(tmp_path_environ, "archive", "stats", DATABASE_URL="postgresql://127.0.0.1:1/w")
     # The environment wins over the file: DATABASE_URL of the file is never looked at.
     expected = "127.0.0.1:1/w cannot be reached" if name == "DATABASE_URL" else "setting LOG_LEVEL is 'loud'"

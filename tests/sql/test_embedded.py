@@ -52,7 +52,7 @@ def stopped() -> Iterator[Path]:
 
 def test_a_fresh_folder_of_any_alphabet_becomes_a_server_with_settings_fit_for_a_warehouse(folder: Path) -> None:
     with _held(folder / "not" / "there" / "Bücher_2026.v1~old=x@y:z-ß") as url:
-        assert asyncio.run(_value(url, "SHOW server_version_num")).startswith("18")
+        assert str(asyncio.run(_value(url, "SHOW server_version_num"))).startswith("18")
         assert asyncio.run(_value(url, "SHOW shared_buffers")) == "256MB"
         assert asyncio.run(_value(url, "SHOW log_timezone")) == "UTC"
 
@@ -112,8 +112,8 @@ def test_committed_rows_survive_the_kill_of_the_server(stopped: Path) -> None:
     with _held(stopped) as url:
         asyncio.run(_execute(url, "CREATE TABLE many (n integer)", "INSERT INTO many SELECT generate_series(1, 500)"))
         os.kill(int(_pid_file(stopped).read_text().split("\n", 1)[0]), signal.SIGKILL)
-        with _held(stopped) as again:
-            assert asyncio.run(_value(again, "SELECT count(*) FROM many")) == 500
+    with _held(stopped) as url:
+        assert asyncio.run(_value(url, "SELECT count(*) FROM many")) == 500
 
 
 def test_a_kill_while_the_server_is_made_leaves_no_half_made_one(folder: Path) -> None:

@@ -28,12 +28,12 @@ def test_an_event_without_facts_is_its_name_alone() -> None:
 
 def test_the_chain_of_an_exception_stands_below_the_facts() -> None:
     try:
-        raise ValueError("no good")
+        int("no number")
     except ValueError as exc:
         text = FactFormatter("%(message)s").format(_record(exc, rows=3))
     first, *rest = text.splitlines()
     assert first == "made_up.happened rows=3"
-    assert rest[-1] == "ValueError: no good"
+    assert rest[-1] == "ValueError: invalid literal for int() with base 10: 'no number'"
 
 
 def test_an_unknown_level_is_refused_with_the_known_ones() -> None:

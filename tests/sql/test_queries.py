@@ -24,7 +24,7 @@ def test_a_file_gives_its_queries_by_name_with_their_comments(tmp_path: Path) ->
 def test_a_name_that_stands_twice_is_refused_with_its_file(tmp_path: Path) -> None:
     path = tmp_path / "made_up.sql"
     path.write_text("-- name: one\nSELECT 1\n-- name: one\nSELECT 2\n")
-    with pytest.raises(DuplicateQuery, match="'one' stands twice in made_up.sql") as caught:
+    with pytest.raises(DuplicateQuery, match=r"'one' stands twice in made_up\.sql") as caught:
         load_queries(str(path))
     assert (caught.value.name, caught.value.path) == ("one", path)
 

@@ -127,8 +127,15 @@ def replied(vendor: Vendor, path: str, **query: str) -> Any:
     return json.loads(reply.body.plain(reply.end))
 
 
-def test_a_real_range_is_the_file_and_leaves_out_what_the_file_does_not_have(market_data: Path) -> None:
-    vendor = Vendor(FolderMarket(market_data), key="key", plan=Plan())
+@pytest.fixture(scope="module")
+def real(market_data: Path) -> FolderMarket:
+    return FolderMarket(market_data)
+
+
+def test_a_real_range_is_the_file_and_leaves_out_what_the_file_does_not_have(
+    market_data: Path, real: FolderMarket
+) -> None:
+    vendor = Vendor(real, key="key", plan=Plan())
     path = "/v2/aggs/ticker/AAPL/range/1/day/1980-01-01/2018-12-31"
     rows = replied(vendor, path, adjusted="false", limit="50000")["results"]
     with (market_data / "bars/AAPL.csv").open(newline="") as lines:
@@ -149,8 +156,8 @@ def test_a_real_range_is_the_file_and_leaves_out_what_the_file_does_not_have(mar
     assert {frozenset(row) for row in rows} == {frozenset("vochlt")}
 
 
-def test_a_real_split_is_undone_by_default(market_data: Path) -> None:
-    vendor = Vendor(FolderMarket(market_data), key="key", plan=Plan())
+def test_a_real_split_is_undone_by_default(real: FolderMarket) -> None:
+    vendor = Vendor(real, key="key", plan=Plan())
     path = "/v2/aggs/ticker/AAPL/range/1/day/2014-06-06/2014-06-09"
     traded, adjusted = (replied(vendor, path, adjusted=how)["results"] for how in ("false", "true"))
     assert adjusted[0]["c"] == pytest.approx(traded[0]["c"] / 7, abs=1e-4)
@@ -158,13 +165,12 @@ def test_a_real_split_is_undone_by_default(market_data: Path) -> None:
     assert adjusted[1] == traded[1]
 
 
-def test_real_restatements_are_first_published_and_then_revised(market_data: Path) -> None:
-    market = FolderMarket(market_data)
+def test_real_restatements_are_first_published_and_then_revised(market_data: Path, real: FolderMarket) -> None:
     with gzip.open(market_data / "grouped_revisions.csv.gz", "rt") as lines:
         mine = [line for line in csv.DictReader(lines) if line["date"] == "2016-01-06"]
     assert mine
     for column, as_of in (("first", datetime(2016, 1, 6, 22, tzinfo=UTC)), ("rev", END)):
-        day = market.grouped(date(2016, 1, 6), as_of)
+        day = real.grouped(date(2016, 1, 6), as_of)
         volumes = dict(zip(day.tickers, day.bars.volume.tolist(), strict=True))
         known = [line for line in mine if column == "rev" or line["first_file"] == "20160106"]
         assert {line["symbol"]: volumes[line["symbol"]] for line in known} == {
