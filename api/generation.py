@@ -6,11 +6,12 @@ which writes a new version of its row in pg_namespace. So that row and the gener
 and again after it, with a fresh snapshot: if they are the same, no rename fell in between, and every name meant the
 same table. Comparing the generation alone would miss a swap that was rolled back within the answer.
 
-Nor is a cached plan proof of anything. PostgreSQL forgets its plans when a schema is renamed, but not the one it is
-just making: made during a swap, it may mean the old table for good. (Seen under swaps in a loop, PostgreSQL 15 and
-18: some of a connection's statements read the one generation, some the other, long after the swap.) Such a swap fails
-the proof of the answer it fell into, so a connection's plans are trusted only for the place in which its last answer
-was proved, and discarded otherwise. For the same reason a statement reads one table of the projection only.
+Nor can a cached plan be relied on. PostgreSQL forgets its plans when a schema is renamed, but not the one it is just
+making: made during a swap, it may mean the old table for good. (Seen with 8 readers under swaps in a loop, on 15 and
+18: one connection in a thousand kept reading some tables of the one generation and some of the other after the swaps
+had ended.) Such a swap also fails the proof of the answer it fell into, so a connection's plans are trusted only for
+the place in which its last answer was proved, and discarded otherwise. For the same reason a statement reads one table
+of the projection only.
 """
 
 import datetime as dt
@@ -36,7 +37,8 @@ _QUERIES = load_queries("api.sql")
 _LIVE = _QUERIES["live_generation"]
 _DISCARD_PLANS = _QUERIES["discard_plans"]
 
-_ATTEMPTS = 16
+# Each takes a swap of its own to fail, so this is never reached but by a fault.
+_ATTEMPTS = 64
 _WAIT_FOR_CONNECTION_S = 10.0
 _MOST_REMEMBERED = 256
 

@@ -1,7 +1,7 @@
 """Reading the archive in commit order, each body decompressed and checked against its SHA-256."""
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TypeAlias
 
 import asyncpg
@@ -58,13 +58,15 @@ async def read_rows(connection: Connection, after: int, upto: int) -> AsyncItera
 
 
 async def read_payloads_about(
-    connection: Connection, session: dt.date, ticker: str | None = None
+    connection: Connection, session: dt.date, ticker: str | None = None, named: Sequence[int] = ()
 ) -> AsyncIterator[Payload]:
     """Yield the payloads whose asked dates include a session, in order; only those that may hold `ticker` if given.
 
+    `named` are archive_seqs of payloads to include whatever they were asked for.
+
     Raises: DamagedPayload.
     """
-    for row in await connection.fetch(_ABOUT, session, ticker):
+    for row in await connection.fetch(_ABOUT, session, ticker, named):
         yield payload_of(row)
 
 

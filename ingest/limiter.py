@@ -46,8 +46,7 @@ class Limiter:
         async with self._turn:
             # A pause may have come while this turn slept, so it looks again.
             while (wait_s := self._wait_s()) > 0:
-                await self._sleep(wait_s)
-                self.waited_s += wait_s
+                await self._wait(wait_s)
             self._sent.append(self._clock())
 
     def pause(self, seconds: float, why: str) -> None:
@@ -56,6 +55,13 @@ class Limiter:
         if now >= self._paused_until:
             _LOG.warning("ingest.paused", extra={"wait_s": round(seconds, 1), "caused_by": why})
         self._paused_until = max(self._paused_until, now + seconds)
+
+    async def _wait(self, seconds: float) -> None:
+        started = self._clock()
+        try:
+            await self._sleep(seconds)
+        finally:
+            self.waited_s += self._clock() - started
 
     def _wait_s(self) -> float:
         earliest = self._paused_until

@@ -59,12 +59,13 @@ async def audit_session(connection: asyncpg.Connection, session: dt.date, ticker
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         generation, ruleset = await live_generation(connection)
+        rejected = await connection.fetch(_REJECTED, session, ticker)
+        named = [row["archive_seq"] for row in rejected]
         batch = Batch(exchange_calendar(), ruleset)
-        async for payload in read_payloads_about(connection, session, ticker):
+        async for payload in read_payloads_about(connection, session, ticker, named):
             if payload.archive_seq <= generation.checkpoint:
                 batch.add(payload)
         cleaned = bars_of_records(await connection.fetch(_BARS, session, ticker), batch.tickers)
-        rejected = await connection.fetch(_REJECTED, session, ticker)
     resolved = _resolve_session(batch, session, ticker)
     raw_rejections = [row for row in batch.rejections if row.session == session and ticker in (None, row.ticker)]
     _require_equal(session, resolved, cleaned, batch)

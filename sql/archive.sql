@@ -40,8 +40,8 @@ ORDER BY archive_seq
 LIMIT $3
 
 -- name: payloads_about
--- Payloads that may speak of a session, in commit order: of one ticker, or of the whole market.
--- $1 session, $2 ticker or NULL for all
+-- Payloads that may speak of a session, in commit order: of one ticker, or of the whole market; and those named, for
+-- rows that came without having been asked for. $1 session, $2 ticker or NULL for all, $3 archive_seqs
 SELECT
     archive_seq,
     fetched_at,
@@ -60,9 +60,12 @@ SELECT
     run_id,
     chain_hash
 FROM archive.payload
-WHERE from_date <= $1
-    AND to_date >= $1
-    AND ($2::text IS NULL OR ticker IS NULL OR ticker = $2)
+WHERE archive_seq = ANY($3::bigint[])
+    OR (
+        from_date <= $1
+        AND to_date >= $1
+        AND ($2::text IS NULL OR ticker IS NULL OR ticker = $2)
+    )
 ORDER BY archive_seq
 
 -- name: list_payloads

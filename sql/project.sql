@@ -290,18 +290,21 @@ SELECT
 FROM symbol_status
 
 -- name: rejected_in_session
--- $1 session, $2 ticker or NULL for all
+-- Rows of bars; those of splits and dividends have dates too. $1 session, $2 ticker or NULL for all
 SELECT
-    archive_seq,
-    row_index,
-    ticker,
-    reasons
+    rejection.archive_seq,
+    rejection.row_index,
+    rejection.ticker,
+    rejection.reasons
 FROM rejection
-WHERE session = $1
-    AND ($2::text IS NULL OR ticker = $2)
+JOIN archive.payload
+    ON payload.archive_seq = rejection.archive_seq
+WHERE rejection.session = $1
+    AND ($2::text IS NULL OR rejection.ticker = $2)
+    AND payload.endpoint IN ('range', 'grouped')
 ORDER BY
-    archive_seq,
-    row_index
+    rejection.archive_seq,
+    rejection.row_index
 
 -- name: bars_in_session
 -- $1 session, $2 ticker or NULL for all

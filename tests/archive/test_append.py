@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import asyncpg
 import msgspec
@@ -140,7 +141,7 @@ async def test_no_request_with_a_key_in_it_is_ever_archived(ingest_pool: asyncpg
 async def test_a_process_that_is_killed_loses_nothing_that_append_returned_for(
     database_url: str, read_pool: asyncpg.Pool
 ) -> None:
-    root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+    root = Path(__file__).parents[2]
     process = subprocess.Popen(
         [sys.executable, "-c", _APPEND_UNTIL_KILLED, database_url], cwd=root, stdout=subprocess.PIPE, text=True
     )

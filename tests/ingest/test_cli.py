@@ -165,8 +165,8 @@ async def test_on_a_terminal_a_bar_shows_the_rate_and_warnings_stand_above_it(
     assert "5/5" in shown
     assert re.search(r"\d+\.\d/(s|min)", shown)
     assert "ETA" in shown
-    # The warning is a line of its own, not a part of the bar.
-    assert re.search(r"(^|\r|\n|\x1b\[2K)[^\r\n]*WARNING ingest\.retry_scheduled subject=MSFT", shown)
+    # The bar's line was wiped for the warning, and the bar drawn again below it.
+    assert re.search(r"\x1b\[2K\d{4}-\d\d-\d\d [\d:,]+ WARNING ingest\.retry_scheduled subject=MSFT", shown)
 
 
 def _read_all(controller: int) -> str:

@@ -1,0 +1,146 @@
+"""Verification: an archive that was altered, thinned or swollen is told from a whole one; the first bad is named."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from archive.chain import seal_archive
+from archive.payload import Response
+from archive.verify import verify_archive
+from tests.payloads import FETCHED_AT, archive_all, range_response
+
+Tamper = Callable[[str], Awaitable[None]]
+
+ALTERED = "payload 2 was altered, or is not the one that followed payload 1"
+
+
+async def test_an_empty_archive_is_whole(read_pool: asyncpg.Pool) -> None:
+    verification = await verify_archive(read_pool)
+    assert (verification.head, verification.payloads, verification.first_bad) == (0, 0, None)
+
+
+async def test_a_whole_archive_is_counted(read_pool: asyncpg.Pool, three: list[Response]) -> None:
+    verification = await verify_archive(read_pool)
+    assert (verification.head, verification.payloads, verification.seals) == (3, 3, 0)
+    assert verification.body_bytes == sum(len(response.body) for response in three)
+    assert (verification.first_bad, verification.problem) == (None, None)
+
+
+ALTERATIONS = {
+    "body = set_byte(body, 10, 255 - get_byte(body, 10))": "payload 2 is damaged: ",
+    "body = ''": "payload 2 is damaged: ",
+    "body = (SELECT body FROM archive.payload WHERE archive_seq = 1)": "payload 2 is damaged: ",
+    "body_sha256 = sha256('')": "payload 2 is damaged: SHA-256 is ",
+    "body_bytes = 1 + body_bytes": "payload 2 is damaged: its frame holds ",
+    "fetched_at = fetched_at + interval '1 microsecond'": ALTERED,
+    "source = 'other'": ALTERED,
+    "endpoint = 'grouped'": ALTERED,
+    "request = request || ' '": ALTERED,
+    "ticker = 'bcpc'": ALTERED,
+    "ticker = NULL": ALTERED,
+    "from_date = from_date - 1": ALTERED,
+    "to_date = NULL": ALTERED,
+    "http_status = 404": ALTERED,
+    "headers = '[]'": ALTERED,
+    "transfer = 'cut_short'": ALTERED,
+    "run_id = gen_random_uuid()": ALTERED,
+    "chain_hash = sha256('')": ALTERED,
+}
+
+
+async def test_a_payload_of_which_anything_was_altered_is_named(
+    ingest_pool: asyncpg.Pool, read_pool: asyncpg.Pool, tamper: Tamper
+) -> None:
+    await archive_all(ingest_pool, [range_response("BCpC", b'{"results":[1]}' * n) for n in (1, 2, 3)])
+    await tamper("CREATE TABLE good AS SELECT * FROM archive.payload WHERE archive_seq = 2")
+    for change, problem in ALTERATIONS.items():
+        await tamper(f"UPDATE archive.payload SET {change} WHERE archive_seq = 2")
+        verification = await verify_archive(read_pool)
+        assert verification.first_bad == 2, change
+        assert verification.problem is not None
+        assert verification.problem.startswith(problem), change
+        assert "\n" not in verification.problem
+        await tamper("DELETE FROM archive.payload WHERE archive_seq = 2")
+        await tamper("INSERT INTO archive.payload SELECT * FROM good")
+    assert (await verify_archive(read_pool)).problem is None
+
+
+async def test_every_column_of_a_payload_is_covered(owner: asyncpg.Connection) -> None:
+    columns = await owner.fetch(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'archive.payload'::regclass AND attnum > 0"
+    )
+    assert {row["attname"] for row in columns} - {"archive_seq"} == {text.partition(" ")[0] for text in ALTERATIONS}
+
+
+@pytest.mark.parametrize("seq", [1, 2])
+async def test_a_missing_payload_is_named(
+    read_pool: asyncpg.Pool, three: list[Response], tamper: Tamper, seq: int
+) -> None:
+    await tamper(f"DELETE FROM archive.payload WHERE archive_seq = {seq}")
+    verification = await verify_archive(read_pool)
+    assert (verification.first_bad, verification.problem) == (seq, f"payload {seq} is missing")
+
+
+async def test_payloads_that_were_moved_up_over_a_removed_one_are_noticed(
+    read_pool: asyncpg.Pool, three: list[Response], tamper: Tamper
+) -> None:
+    await tamper("DELETE FROM archive.payload WHERE archive_seq = 2")
+    await tamper("UPDATE archive.payload SET archive_seq = 2 WHERE archive_seq = 3")
+    assert (await verify_archive(read_pool)).problem == ALTERED
+
+
+async def test_a_payload_that_was_slipped_in_is_noticed(
+    read_pool: asyncpg.Pool, three: list[Response], tamper: Tamper
+) -> None:
+    await tamper("UPDATE archive.payload SET archive_seq = 4 WHERE archive_seq = 3")
+    columns = "fetched_at, source, endpoint, request, ticker, from_date, to_date, http_status, headers, transfer"
+    columns += ", body, body_bytes, body_sha256, run_id, chain_hash"
+    await tamper(
+        f"INSERT INTO archive.payload (archive_seq, {columns}) SELECT 3, {columns} FROM archive.payload"
+        " WHERE archive_seq = 2"
+    )
+    assert (await verify_archive(read_pool)).first_bad == 3
+
+
+async def test_a_seal_notices_that_the_newest_payloads_were_removed(
+    ingest_pool: asyncpg.Pool, read_pool: asyncpg.Pool, three: list[Response], tamper: Tamper
+) -> None:
+    assert await seal_archive(ingest_pool, FETCHED_AT) == 3
+    await tamper("DELETE FROM archive.payload WHERE archive_seq > 1")
+    verification = await verify_archive(read_pool)
+    assert verification.first_bad == 2
+    assert verification.problem == "payload 2 is missing: a seal says that there were 3"
+
+
+async def test_a_seal_notices_that_the_whole_chain_was_forged(
+    ingest_pool: asyncpg.Pool, read_pool: asyncpg.Pool, three: list[Response], tamper: Tamper
+) -> None:
+    """A forger who removes everything and appends another history has a chain that is right in itself."""
+    await seal_archive(ingest_pool, FETCHED_AT)
+    await tamper("DELETE FROM archive.payload")
+    await archive_all(ingest_pool, [range_response("AAPL", b"forged")] * 3)
+    verification = await verify_archive(read_pool)
+    assert verification.first_bad == 3
+    assert verification.problem == "payload 3, or one before it, is not what was sealed"
+
+
+async def test_payloads_that_are_appended_and_sealed_meanwhile_are_no_alarm(
+    ingest_pool: asyncpg.Pool, read_pool: asyncpg.Pool
+) -> None:
+    stop = False
+
+    async def append_and_seal() -> None:
+        while not stop:
+            await archive_all(ingest_pool, [range_response("AAPL", b"")])
+            await seal_archive(ingest_pool, dt.datetime.now(dt.UTC))
+
+    appending = asyncio.create_task(append_and_seal())
+    try:
+        for _ in range(40):
+            assert (await verify_archive(read_pool)).problem is None
+    finally:
+        stop = True
+        await appending
