@@ -140,13 +140,11 @@ def _merged(spans: Iterable[Span | None]) -> tuple[Span, ...]:
 def _listed(answers: Sequence[Answered], endpoint: Endpoint) -> dict[str | None, dt.datetime]:
     """Return when the newest list with all its pages was fetched, by ticker; a list is as old as its first page."""
     pages = {(a.run_id, a.request): a for a in answers if a.endpoint is endpoint and a.outcome is not Outcome.NEVER}
-    followers = {(page.run_id, page.next_request) for page in pages.values() if page.next_request is not None}
     listed: dict[str | None, dt.datetime] = {}
-    for place, head in pages.items():
-        if place in followers or not _is_whole(head, pages):
-            continue
-        for ticker in tickers_asked(head.request):
-            listed[ticker] = max(listed.get(ticker, head.fetched_at), head.fetched_at)
+    for page in pages.values():
+        # A page that is not the first of a list names no ticker.
+        for ticker in tickers_asked(page.request) if _is_whole(page, pages) else ():
+            listed[ticker] = max(listed.get(ticker, page.fetched_at), page.fetched_at)
     return listed
 
 

@@ -98,8 +98,6 @@ async def _read(answer: aiohttp.ClientResponse) -> tuple[bytes, bool]:
         while chunk := await answer.content.readany():
             came.append(chunk)
     except (aiohttp.ClientError, TimeoutError, OSError):
-        # Once the connection breaks, aiohttp gives out no more of what it has received: take it from its buffer.
-        came.extend(answer.content._buffer)
         return b"".join(came), False
     return b"".join(came), True
 

@@ -20,6 +20,7 @@ from project.rows import REQUIRED, VALUES, BarRows, Bools, Floats, Ints, Tickers
 
 _WIRE_NAMES = ("o", "h", "l", "c", "v", "vw", "n")
 _EPOCH = dt.date(1970, 1, 1)
+_UNKNOWN_DAY = -(1 << 31)
 _EPOCH_UTC = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -47,6 +48,8 @@ class _RawEnvelope(msgspec.Struct):
     ticker: str | None = None
 
 
+# Bytes that are no UTF-8 raise an error of Python's own.
+_NotAsDue = (msgspec.DecodeError, UnicodeDecodeError)
 _DECODE = msgspec.json.Decoder(_Envelope).decode
 _DECODE_RAW = msgspec.json.Decoder(_RawEnvelope).decode
 _DECODE_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -68,9 +71,9 @@ def is_answer(payload: Payload) -> bool:
         return False
     try:
         return isinstance(msgspec.json.decode(response.body, type=dict[str, msgspec.Raw]), dict)
-    except msgspec.DecodeError as exc:
+    except _NotAsDue as exc:
         # A ValidationError is JSON all right, only not an object; that is for the decoders to refuse.
-        return isinstance(exc, msgspec.ValidationError)
+        return isinstance(exc, msgspec.ValidationError | UnicodeDecodeError)
 
 
 def decode_bars(payload: Payload, tickers: Tickers, context: BarContext) -> tuple[BarRows, list[Rejection]]:
@@ -82,7 +85,7 @@ def decode_bars(payload: Payload, tickers: Tickers, context: BarContext) -> tupl
     try:
         envelope = _DECODE(payload.response.body)
         names, t_ms, values = _columns(envelope.results or [])
-    except msgspec.DecodeError:
+    except _NotAsDue:
         envelope, names, t_ms, values = _columns_of_bad_rows(payload, problems)
     request = payload.response.request
     if request.endpoint is Endpoint.RANGE:
@@ -92,7 +95,8 @@ def decode_bars(payload: Payload, tickers: Tickers, context: BarContext) -> tupl
     _check_times(payload, days, context.calendar, problems)
     _check_numbers(values, problems)
     _check_tickers(payload, names, context.test_tickers, problems)
-    codes = tickers.codes(names)
+    # Only what can stand in a table gets a number of its own.
+    codes = tickers.codes(["" if has_control(name) else name for name in names] if problems else names)
     _check_duplicates(codes, days, problems)
     good = np.ones(len(names), np.bool_)
     good[list(problems)] = False
@@ -119,7 +123,7 @@ def _columns_of_bad_rows(
     """Read a payload row by row, because some row is not a bar; a field that is no number becomes NaN."""
     try:
         envelope = _DECODE_RAW(payload.response.body)
-    except msgspec.DecodeError as exc:
+    except _NotAsDue as exc:
         raise UndecodablePayload(payload.archive_seq, str(exc)) from exc
     raw_rows = envelope.results or []
     names: list[str] = []
@@ -131,7 +135,7 @@ def _columns_of_bad_rows(
         names.append(_text(fields, "T", reasons))
         t_ms[index] = _number(fields, "t", "time", reasons)
         for place, (wire, name) in enumerate(zip(_WIRE_NAMES, VALUES, strict=True)):
-            if place < REQUIRED or wire in fields:
+            if place < REQUIRED or bytes(fields.get(wire, b"null")) != b"null":
                 values[place, index] = _number(fields, wire, name, reasons)
         if reasons:
             problems[index] = reasons
@@ -141,7 +145,7 @@ def _columns_of_bad_rows(
 def _fields(raw: msgspec.Raw, reasons: list[str]) -> dict[str, msgspec.Raw]:
     try:
         return _DECODE_FIELDS(raw)
-    except msgspec.DecodeError:
+    except _NotAsDue:
         reasons.append(Reason.NOT_AN_OBJECT)
         return {}
 
@@ -164,7 +168,7 @@ def _text(fields: dict[str, msgspec.Raw], wire: str, reasons: list[str]) -> str:
         return _DECODE_STR(fields[wire])
     except msgspec.ValidationError:
         reasons.append(Reason.MISSING + "ticker")
-    except msgspec.DecodeError:  # bytes that are no text; seen in the vendor's grouped answers of April 2020
+    except _NotAsDue:  # bytes that are no text; seen in the vendor's grouped answers of April 2020
         reasons.append(Reason.CONTROL_IN_TICKER)
     return ""
 
@@ -221,7 +225,7 @@ def _ticker_reasons(name: str, asked: str | None, test_tickers: frozenset[str]) 
 
 def _check_duplicates(codes: Ints, days: Ints, problems: dict[int, list[str]]) -> None:
     """Let the first good row of a (ticker, session) stand; which of two is right nobody here can know."""
-    keys = (codes << 32) + np.where(days == NO_DAY, -1, days)
+    keys = (codes << 32) + np.where(days == NO_DAY, _UNKNOWN_DAY, days)
     if len(np.unique(keys)) == len(keys):
         return
     seen: set[int] = set()

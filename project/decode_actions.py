@@ -5,6 +5,7 @@ The new routes (/stocks/v1/*) and the old ones (/v3/reference/*) differ in field
 
 import datetime as dt
 import math
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -18,6 +19,11 @@ from project.split import Split
 
 Action = TypeVar("Action", Split, Dividend)
 Fields = dict[str, object]
+
+# Bytes that are no UTF-8 raise an error of Python's own.
+_NotAsDue = (msgspec.DecodeError, UnicodeDecodeError)
+_UNREADABLE = object()
+_MOST = 2**31
 
 
 class _Envelope(msgspec.Struct):
@@ -43,7 +49,7 @@ def decode_dividends(payload: Payload) -> tuple[list[Dividend], list[Rejection]]
 def _decode(payload: Payload, make: Callable[[Payload, "_Row"], Action | None]) -> tuple[list[Action], list[Rejection]]:
     try:
         raw_rows = msgspec.json.decode(payload.response.body, type=_Envelope).results or []
-    except msgspec.DecodeError as exc:
+    except _NotAsDue as exc:
         raise UndecodablePayload(payload.archive_seq, str(exc)) from exc
     actions: list[Action] = []
     rejections: list[Rejection] = []
@@ -57,6 +63,13 @@ def _decode(payload: Payload, make: Callable[[Payload, "_Row"], Action | None]) 
     return actions, rejections
 
 
+def _value(raw: msgspec.Raw) -> object:
+    try:
+        return msgspec.json.decode(raw)
+    except _NotAsDue:  # a number beyond a double, or bytes that are no text
+        return _UNREADABLE
+
+
 class _Row:
     """One raw row being read: its fields, and what is wrong with them so far."""
 
@@ -66,8 +79,9 @@ class _Row:
         self.ticker: str | None = None
         self.date: dt.date | None = None
         try:
-            self.fields: Fields = msgspec.json.decode(raw, type=Fields)
-        except msgspec.DecodeError:
+            fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+            self.fields: Fields = {name: _value(text) for name, text in fields.items()}
+        except _NotAsDue:
             self.fields = {}
             self.reasons.append(Reason.NOT_AN_OBJECT)
 
@@ -90,13 +104,20 @@ class _Row:
         value = self.fields.get(name)
         if value is None:
             self.reasons.append(Reason.MISSING + name)
-        elif isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        elif isinstance(value, bool) or not isinstance(value, int | float) or value > sys.float_info.max:
             self.reasons.append(Reason.NOT_A_NUMBER + name)
         elif value <= 0:
             self.reasons.append(Reason.NOT_POSITIVE + name)
         else:
             return float(value)
         return math.nan
+
+    def optional_count(self, name: str) -> int | None:
+        """Return a field that is a number which can be a count, None where it is not."""
+        value = self.fields.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
+            return None
+        return int(value)
 
     def optional_date(self, name: str) -> dt.date | None:
         """Return a field that is a date or absent."""
@@ -110,8 +131,8 @@ class _Row:
             return None
 
     def optional_text(self, *names: str) -> str | None:
-        """Return the first of these fields that is a text."""
-        return next((value for name in names if isinstance(value := self.fields.get(name), str)), None)
+        """Return the first of these fields that is a text, as a table can hold it."""
+        return next((printable(value) for name in names if isinstance(value := self.fields.get(name), str)), None)
 
     def rejection(self, archive_seq: int, index: int) -> Rejection:
         """Return this row as a rejection."""
@@ -147,7 +168,6 @@ def _split(payload: Payload, row: _Row) -> Split | None:
 def _dividend(payload: Payload, row: _Row) -> Dividend | None:
     keyed = row.read_key("ex_dividend_date")
     cash_amount = row.positive("cash_amount")
-    frequency = row.fields.get("frequency")
     if not keyed:
         return None
     assert row.ticker is not None
@@ -162,7 +182,7 @@ def _dividend(payload: Payload, row: _Row) -> Dividend | None:
         declaration_date=row.optional_date("declaration_date"),
         record_date=row.optional_date("record_date"),
         pay_date=row.optional_date("pay_date"),
-        frequency=int(frequency) if isinstance(frequency, int | float) else None,
+        frequency=row.optional_count("frequency"),
         distribution_type=kind,
         archive_seq=payload.archive_seq,
         known_from=payload.response.fetched_at,

@@ -26,7 +26,7 @@ def new_york_days(t_ms: Floats) -> Ints:
     first_s, last_s = _epoch_s(_FIRST), _epoch_s(_LAST)
     with np.errstate(invalid="ignore"):
         known = (t_ms >= first_s * 1000.0) & (t_ms < last_s * 1000.0)
-    seconds = np.where(known, t_ms, 0.0).astype(np.int64) // 1000
+    seconds = np.floor(np.where(known, t_ms, 0.0) / 1000.0).astype(np.int64)
     starts, offsets = _utc_offsets()
     places = np.clip(np.searchsorted(starts, seconds, side="right") - 1, 0, None)
     days = (seconds + offsets[places]) // _DAY_S

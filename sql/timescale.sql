@@ -14,7 +14,7 @@ SELECT EXISTS (
 SELECT pg_advisory_xact_lock(hashtextextended('warehouse.migrate', 0))
 
 -- name: create_timescale
-CREATE EXTENSION IF NOT EXISTS timescaledb
+CREATE EXTENSION IF NOT EXISTS timescaledb SCHEMA public
 
 -- name: timescale_version
 SELECT extversion
@@ -24,8 +24,8 @@ WHERE extname = 'timescaledb'
 -- name: make_hypertable
 -- One-year chunks: one-day chunks load 70 times slower and cannot be dropped without raised lock limits.
 -- $1 the table, as the search path finds it
-SELECT create_hypertable(
+SELECT public.create_hypertable(
     $1::text::regclass,
-    by_range('session', INTERVAL '1 year'),
+    public.by_range('session', INTERVAL '1 year'),
     create_default_indexes => false
 )

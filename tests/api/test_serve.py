@@ -62,7 +62,7 @@ def test_an_address_of_this_machine_alone_may_be_listened_at(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.10", "::", "8.8.8.8", "::ffff:10.0.0.1"])
 def test_an_address_that_others_can_reach_may_not(host: str) -> None:
-    with pytest.raises(InvalidSetting, match="API_HOST is .* --trust-network"):
+    with pytest.raises(InvalidSetting, match=r"API_HOST is .* --trust-network"):
         require_loopback(ApiSettings(host))
 
 

@@ -33,6 +33,8 @@ ALTERATIONS = {
     "body = set_byte(body, 10, 255 - get_byte(body, 10))": "payload 2 is damaged: ",
     "body = ''": "payload 2 is damaged: ",
     "body = (SELECT body FROM archive.payload WHERE archive_seq = 1)": "payload 2 is damaged: ",
+    "(body, body_bytes, body_sha256) = (SELECT body, body_bytes, body_sha256 FROM archive.payload"
+    " WHERE archive_seq = 1)": ALTERED,
     "body_sha256 = sha256('')": "payload 2 is damaged: SHA-256 is ",
     "body_bytes = 1 + body_bytes": "payload 2 is damaged: its frame holds ",
     "fetched_at = fetched_at + interval '1 microsecond'": ALTERED,
@@ -72,7 +74,8 @@ async def test_every_column_of_a_payload_is_covered(owner: asyncpg.Connection) -
     columns = await owner.fetch(
         "SELECT attname FROM pg_attribute WHERE attrelid = 'archive.payload'::regclass AND attnum > 0"
     )
-    assert {row["attname"] for row in columns} - {"archive_seq"} == {text.partition(" ")[0] for text in ALTERATIONS}
+    altered = {text.partition(" ")[0] for text in ALTERATIONS if not text.startswith("(")}
+    assert {row["attname"] for row in columns} - {"archive_seq"} == altered
 
 
 @pytest.mark.parametrize("seq", [1, 2])
