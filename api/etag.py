@@ -22,7 +22,7 @@ def etag(request: Request, generation: Generation, *facts: object) -> str:
         generation.generation_id,
         generation.checkpoint,
         request.url.path,
-
+        request.url.query,
         *facts,
     )
     return f'"{hashlib.sha256(repr(depends_on).encode()).hexdigest()[:32]}"'

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,9 +22,13 @@ from sql import load_queries
 
 _QUERIES = load_queries("api.sql")
 _ALL_COVERAGE = _QUERIES["all_coverage"]
-_SCHEDULER = _QUERIES["scheduler_is_running"]
+_LOCK_IS_HELD = _QUERIES["lock_is_held"]
 
+_SCHEDULER_LOCK, _INGEST_LOCK = "warehouse.scheduler", "warehouse.ingest"
 _FETCHING_RUNS = ("backfill", "nightly")
+_UNANSWERED = ("failed", "not_tried")
+
+Outcome = Literal["running", "interrupted", "complete", "incomplete"]
 
 
 class DatabaseStatus(Struct, frozen=True):
@@ -42,7 +47,21 @@ class LastBackfill(Struct, frozen=True):
 
     started_at: dt.datetime
     finished_at: Annotated[dt.datetime | None, Meta(description="null while it runs, and if it was killed.")]
-    outcome: Annotated[str, Meta(description="How it ended; unfinished while it runs, and if it was killed.")]
+    outcome: Annotated[
+        Outcome,
+        Meta(description="running; interrupted: it was killed; complete; incomplete: some requests got no answer."),
+    ]
+
+
+class _Step(Struct, frozen=True):
+    ending: str
+
+
+class _Report(Struct, frozen=True):
+    """What is read here of the report that ingest leaves in the run ledger."""
+
+    stopped_by: str | None = None
+    outcomes: tuple[_Step, ...] = ()
 
 
 class DataQuality(Struct, frozen=True):
@@ -105,8 +124,8 @@ async def _read(connection: asyncpg.Connection, generation: Generation) -> Statu
         ),
         data_quality=DataQuality(
             records_with_gaps_flagged=coverage["gaps_flagged"],
-            scheduler_status="running" if await connection.fetchval(_SCHEDULER) else "not running",
-            last_backfill=_last_backfill(await latest_run(connection, _FETCHING_RUNS)),
+            scheduler_status="running" if await _is_held(connection, _SCHEDULER_LOCK) else "not running",
+            last_backfill=await _last_backfill(connection),
         ),
         generation=GenerationStatus(
             generation_id=generation.generation_id,
@@ -124,12 +143,25 @@ def _percent(part: int, whole: int) -> float | None:
     return round(100.0 * part / whole, 2) if whole else None
 
 
-def _last_backfill(run: Run | None) -> LastBackfill | None:
+async def _is_held(connection: asyncpg.Connection, lock: str) -> bool:
+    held: bool = await connection.fetchval(_LOCK_IS_HELD, lock)
+    return held
+
+
+async def _last_backfill(connection: asyncpg.Connection) -> LastBackfill | None:
+    run = await latest_run(connection, _FETCHING_RUNS)
     if run is None:
         return None
-    if run.result is None:
-        return LastBackfill(run.started_at, None, "unfinished")
-    return LastBackfill(run.started_at, run.finished_at, str(run.result.get("outcome", "finished")))
+    if run.finished_at is None:
+        alive = await _is_held(connection, _INGEST_LOCK)
+        return LastBackfill(run.started_at, None, "running" if alive else "interrupted")
+    return LastBackfill(run.started_at, run.finished_at, _ended(run))
+
+
+def _ended(run: Run) -> Outcome:
+    report = msgspec.convert(run.result or {}, _Report)
+    unanswered = any(step.ending in _UNANSWERED for step in report.outcomes)
+    return "incomplete" if report.stopped_by is not None or unanswered else "complete"
 
 
 _EXAMPLE_TIME = dt.datetime(2026, 11, 21, 7, 4, 11, tzinfo=dt.UTC)

@@ -129,8 +129,21 @@ def _dates(response: Response, rows: list[_Row]) -> tuple[dt.date | None, dt.dat
         days = [day for row in rows for day in _ex_dates(row)]
         return (min(days), max(days)) if days else (None, None)
     begin, end = _midnight_ms(request.from_date), _midnight_ms(request.to_date + dt.timedelta(days=1))
-    stamps = [row.t for row in rows if isinstance(row.t, int | float) and begin <= row.t < end]
-    return (_new_york_date(min(stamps)), _new_york_date(max(stamps))) if stamps else (None, None)
+    stamps = _stamps_between(rows, begin, end)
+    return (_new_york_date(stamps[0]), _new_york_date(stamps[1])) if stamps else (None, None)
+
+
+def _stamps_between(rows: list[_Row], begin: float, end: float) -> tuple[float, float] | None:
+    """Return the least and greatest `t` in [begin, end), whatever else the rows may have there."""
+    stamps = [row.t for row in rows]
+    try:
+        least, greatest = min(stamps), max(stamps)
+        if begin <= least and greatest < end:
+            return least, greatest
+    except (TypeError, ValueError):
+        pass  # some `t` is no number, or there is no row: look at each
+    usable = [t for t in stamps if isinstance(t, int | float) and begin <= t < end]
+    return (min(usable), max(usable)) if usable else None
 
 
 def _ex_dates(row: _Row) -> Iterator[dt.date]:

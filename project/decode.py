@@ -261,7 +261,7 @@ def _rejections(payload: Payload, names: list[str], days: Ints, problems: dict[i
             index,
             printable(names[index]) or None,
             None if days[index] == NO_DAY else _EPOCH + dt.timedelta(days=int(days[index])),
-            tuple(problems[index]),
+            tuple(dict.fromkeys(problems[index])),
             bytes(raw_rows[index]).decode("utf-8", "backslashreplace"),
         )
         for index in sorted(problems)

@@ -61,6 +61,8 @@ class Actions(msgspec.Struct, frozen=True):
     dividend_cash: Floats
 
 
+# The vendor's numbers may be any double; what becomes infinite or no number at all is a measure like any other.
+@np.errstate(all="ignore")
 def actions_of(splits: Sequence[Split], dividends: Sequence[Dividend], tickers: Tickers) -> Actions:
     """Return the corporate actions as columns; `tickers` must already number every ticker the bars use."""
     known = set(tickers.names)
@@ -85,6 +87,7 @@ def actions_of(splits: Sequence[Split], dividends: Sequence[Dividend], tickers: 
     )
 
 
+@np.errstate(all="ignore")
 def series_of(bars: BarRows, ranks: Ints, actions: Actions, volume_window: int) -> Series:
     """Return the series of bars that are in order of (ticker, session), one row each."""
     keys = sort_keys(bars.ticker, bars.day, ranks)

@@ -115,14 +115,15 @@ WHERE ticker = $1
     AND session >= $2
     AND session <= $3
 
--- name: scheduler_is_running
--- `ingest serve` holds the session lock hashtextextended('warehouse.scheduler', 0) of this database while it lives.
+-- name: lock_is_held
+-- Whether a session of this database holds the advisory lock of that name: `ingest` holds warehouse.ingest while it
+-- fetches, and `ingest serve` is to hold warehouse.scheduler while it lives. $1 name
 SELECT EXISTS (
     SELECT
     FROM pg_locks AS held
     JOIN pg_database AS here
         ON here.oid = held.database
-    CROSS JOIN hashtextextended('warehouse.scheduler', 0) AS lock_key
+    CROSS JOIN hashtextextended($1::text, 0) AS lock_key
     WHERE here.datname = current_database()
         AND held.locktype = 'advisory'
         AND held.granted

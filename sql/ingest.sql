@@ -6,7 +6,7 @@ SELECT pg_advisory_lock(hashtextextended('warehouse.ingest', 0))
 
 -- name: wait_shortly
 -- A run that was just killed holds the lock until the server notices.
-SET LOCAL lock_timeout = '3s'
+SET LOCAL lock_timeout = '2s'
 
 -- name: unlock_ingest
 SELECT pg_advisory_unlock(hashtextextended('warehouse.ingest', 0))

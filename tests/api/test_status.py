@@ -4,11 +4,14 @@ import datetime as dt
 
 import asyncpg
 import msgspec
+import pytest
 
 from api.status import LastBackfill, Status
 from archive.append import append_responses
 from archive.payload import Endpoint, Request, Response, Transfer
 from archive.runs import finish_run, start_run
+from ingest.report import Ending, RunReport, StepOutcome
+from sql.connect import open_owner
 from tests.api.market import BARS, GENERATION_ID, NOW, RULESET_HASH, june, project
 from tests.api.served import Client, served
 
@@ -67,24 +70,55 @@ async def test_payloads_that_wait_to_be_projected_show_as_lag(
         assert (behind.status, behind.archive.head, behind.archive.lag) == ("behind", 5, 3)
 
 
-async def test_the_last_backfill_is_the_one_that_started_last_and_says_how_it_ended(
-    database_url: str, projector: asyncpg.Connection, ingest_pool: asyncpg.Pool
+async def test_the_last_backfill_is_the_one_that_started_last_and_says_how_it_stands(
+    database_url: str, projector: asyncpg.Connection, ingest_pool: asyncpg.Pool, owner: asyncpg.Connection
 ) -> None:
     await project(projector)
     hour = dt.timedelta(hours=1)
     async with served(database_url) as client:
         assert (await status_of(client)).data_quality.last_backfill is None
         run_id = await start_run(ingest_pool, "backfill", {}, NOW)
-        assert (await status_of(client)).data_quality.last_backfill == LastBackfill(NOW, None, "unfinished")
-        await finish_run(ingest_pool, run_id, "backfill", {"outcome": "complete"}, NOW + hour)
+        await owner.execute("SELECT pg_advisory_lock(hashtextextended('warehouse.ingest', 0))")
+        assert (await status_of(client)).data_quality.last_backfill == LastBackfill(NOW, None, "running")
+        await owner.execute("SELECT pg_advisory_unlock_all()")
+        assert (await status_of(client)).data_quality.last_backfill == LastBackfill(NOW, None, "interrupted")
+        await finish_run(ingest_pool, run_id, "backfill", {"requests": 0}, NOW + hour)
         ended = (await status_of(client)).data_quality.last_backfill
         assert ended == LastBackfill(NOW, NOW + hour, "complete")
         await start_run(ingest_pool, "spot-check", {}, NOW + 2 * hour)
         assert (await status_of(client)).data_quality.last_backfill == ended
 
 
+@pytest.mark.parametrize(
+    ("endings", "stopped_by", "outcome"),
+    [
+        ([Ending.ANSWERED, Ending.EMPTY, Ending.NOT_YET], None, "complete"),
+        ([Ending.ANSWERED, Ending.FAILED], None, "incomplete"),
+        ([Ending.NOT_TRIED], None, "incomplete"),
+        ([Ending.ANSWERED], "the vendor refuses the key", "incomplete"),
+    ],
+)
+async def test_a_backfill_is_complete_when_every_request_was_answered(
+    database_url: str,
+    projector: asyncpg.Connection,
+    ingest_pool: asyncpg.Pool,
+    endings: list[Ending],
+    stopped_by: str | None,
+    outcome: str,
+) -> None:
+    await project(projector)
+    steps = tuple(StepOutcome("AAPL", "range", ending) for ending in endings)
+    run_id = await start_run(ingest_pool, "backfill", {}, NOW)
+    report = RunReport(run_id, june(1), june(2), 2, 2, {}, {}, (), 0, 2, 0, 9, 0.0, 1.0, stopped_by, steps)
+    await finish_run(ingest_pool, run_id, "backfill", report, NOW)
+    async with served(database_url) as client:
+        last = (await status_of(client)).data_quality.last_backfill
+    assert last is not None
+    assert last.outcome == outcome
+
+
 async def test_the_scheduler_runs_while_its_lock_is_held_in_this_database_and_not_otherwise(
-    database_url: str, projector: asyncpg.Connection, owner: asyncpg.Connection
+    server_url: str, database_url: str, projector: asyncpg.Connection, owner: asyncpg.Connection
 ) -> None:
     await project(projector)
     lock = "(hashtextextended('warehouse.scheduler', 0))"
@@ -92,6 +126,9 @@ async def test_the_scheduler_runs_while_its_lock_is_held_in_this_database_and_no
         assert (await status_of(client)).data_quality.scheduler_status == "not running"
         await owner.execute("SELECT pg_advisory_lock(hashtextextended('warehouse.project', 0))")
         assert (await status_of(client)).data_quality.scheduler_status == "not running"
+        async with open_owner(server_url) as elsewhere:
+            await elsewhere.execute(f"SELECT pg_advisory_lock{lock}")
+            assert (await status_of(client)).data_quality.scheduler_status == "not running"
         await owner.execute(f"SELECT pg_advisory_lock{lock}")
         assert (await status_of(client)).data_quality.scheduler_status == "running"
         await owner.execute(f"SELECT pg_advisory_unlock{lock}")
