@@ -1,7 +1,7 @@
 """The one write: responses become payloads, durable before anyone may look inside them.
 
-Responses that wait at the same moment share one transaction and so one flush to disk; their order in the archive is
-the order in which they were handed in.
+Each response is packed in a thread as it comes; those that wait at the same moment share one transaction and so one
+flush to disk. Their order in the archive is the order in which they were handed in.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 import asyncpg
 import msgspec
 
-from archive.compression import pack
+from archive.compression import Packed, pack
 from archive.payload import Response
 from sql import load_queries
 
 _APPEND = load_queries("archive.sql")["append_payload"]
 _BATCH = 64
 
-_Waiting = tuple[Response, "asyncio.Future[int]"]
+_Waiting = tuple[Response, "asyncio.Task[Packed]", "asyncio.Future[int]"]
 
 
 class Archiver:
@@ -35,8 +35,9 @@ class Archiver:
 
         Raises: whatever the database raised, for every response of the transaction that failed.
         """
+        packing = asyncio.create_task(asyncio.to_thread(pack, response.body))
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait((response, done))
+        self._queue.put_nowait((response, packing, done))
         return await done
 
     async def _serve(self) -> None:
@@ -52,13 +53,14 @@ class Archiver:
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         try:
-            numbers = await append_responses(self._pool, self.run_id, [response for response, _ in batch])
+            packed = [(response, await packing) for response, packing, _ in batch]
+            numbers = await _append(self._pool, self.run_id, packed)
         except Exception as exc:  # handed on to each caller, who knows what it was doing
-            for _, done in batch:
+            for *_, done in batch:
                 if not done.done():
                     done.set_exception(exc)
             return
-        for (_, done), number in zip(batch, numbers, strict=True):
+        for (*_, done), number in zip(batch, numbers, strict=True):
             if not done.done():
                 done.set_result(number)
 
@@ -77,7 +79,10 @@ async def open_archiver(pool: asyncpg.Pool, run_id: uuid.UUID) -> AsyncIterator[
 
 async def append_responses(pool: asyncpg.Pool, run_id: uuid.UUID, responses: list[Response]) -> list[int]:
     """Append responses in one transaction and return their archive_seqs, in the same order."""
-    packed = await asyncio.to_thread(lambda: [pack(response.body) for response in responses])
+    return await _append(pool, run_id, [(response, pack(response.body)) for response in responses])
+
+
+async def _append(pool: asyncpg.Pool, run_id: uuid.UUID, packed: list[tuple[Response, Packed]]) -> list[int]:
     async with pool.acquire() as connection, connection.transaction():
         return [
             await connection.fetchval(
@@ -97,5 +102,5 @@ async def append_responses(pool: asyncpg.Pool, run_id: uuid.UUID, responses: lis
                 body.body_sha256,
                 run_id,
             )
-            for response, body in zip(responses, packed, strict=True)
+            for response, body in packed
         ]

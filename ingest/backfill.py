@@ -1,4 +1,4 @@
-"""A backfill: plan from what the archive lacks, fetch it, and leave both in the run ledger.
+"""A backfill: plan from what the archive lacks, fetch it, leave both in the run ledger, and seal what came.
 
 One run at a time in a database. Killed at any instant it loses nothing that was archived, and the next run plans only
 the rest: the plan comes from the archive, never from what an earlier run meant to do.
@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 
 from archive.append import open_archiver
+from archive.chain import seal_archive
 from archive.runs import finish_run, start_run
 from ingest.assessments import catch_up_assessments, open_assessment_log
 from ingest.coverage import read_coverage
@@ -134,6 +135,7 @@ class _Backfill(msgspec.Struct, frozen=True):
             outcomes=fetched.outcomes,
         )
         await finish_run(self.pool, run_id, _KIND, report, self.now())
+        await seal_archive(self.pool, self.now())
         return report, fetched.refusal
 
     async def _plan(self) -> Plan:

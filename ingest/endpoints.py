@@ -8,7 +8,7 @@ Source: client-go rest/scripts/openapi.json; `/stocks/v1/*` replaced the v3 refe
 
 import datetime as dt
 from collections.abc import Sequence
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 from archive.payload import Endpoint, Request
 from ingest.errors import ForeignHost
@@ -77,8 +77,7 @@ def next_page(request: Request, next_url: str, base_url: str) -> Request:
     Raises: ForeignHost when the page is not on the configured host; the vendor's two names count as one.
     """
     parts, base = urlsplit(next_url), urlsplit(base_url)
-    same_vendor = parts.netloc == base.netloc or {parts.netloc, base.netloc} <= _VENDOR_HOSTS
-    if parts.netloc and not (same_vendor and parts.scheme == base.scheme):
+    if parts.netloc and ("@" in parts.netloc or _origin(parts) != _origin(base)):
         raise ForeignHost(request, parts.netloc[:80], base.netloc)
     return Request(request.endpoint, page_target(next_url), request.ticker, request.from_date, request.to_date)
 
@@ -91,8 +90,14 @@ def page_target(next_url: str) -> str:
     if not next_url.isascii() or not next_url.isprintable() or " " in next_url:
         raise ValueError(next_url)
     parts = urlsplit(next_url)
+    _ = parts.port  # raises for a port that is no number
     pairs = [pair for pair in parts.query.split("&") if pair and not pair.lower().startswith("apikey=")]
     return f"/{parts.path.lstrip('/')}" + (f"?{'&'.join(sorted(pairs))}" if pairs else "")
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int]:
+    host = "the vendor" if parts.hostname in _VENDOR_HOSTS else parts.hostname or ""
+    return parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _actions(endpoint: Endpoint, tickers: Sequence[str] | None) -> Request:

@@ -172,7 +172,7 @@ def _seconds(text: str, now: dt.datetime) -> float | None:
         return float(text)
     try:
         instant = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     aware = instant if instant.tzinfo else instant.replace(tzinfo=dt.UTC)
     return max(0.0, (aware - now).total_seconds())

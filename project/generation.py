@@ -11,8 +11,7 @@ import uuid
 import asyncpg
 import msgspec
 
-from archive.calendar import Calendar
-from archive.read import archive_head
+from archive.calendar import Calendar, exchange_calendar
 from project.content import Fingerprint
 from project.errors import NothingProjected, OutdatedProjection
 from project.ruleset import Ruleset, decode_ruleset, runs_here
@@ -91,6 +90,10 @@ async def live_generation(connection: asyncpg.Connection) -> tuple[Generation, R
         raise OutdatedProjection("its tables have another shape than this software's")
     if not runs_here(ruleset):
         raise OutdatedProjection("the code of its rules has changed")
+    if generation.calendar_version != exchange_calendar().version:
+        raise OutdatedProjection(
+            f"its calendar is {generation.calendar_version}, here is {exchange_calendar().version}"
+        )
     return generation, ruleset
 
 
@@ -141,20 +144,15 @@ async def advance(connection: asyncpg.Connection, checkpoint: int, fingerprint: 
     await connection.execute(_ADVANCE, checkpoint, fingerprint.content_hash, fingerprint.provenance_hash, now)
 
 
-async def promote_next(connection: asyncpg.Connection) -> bool:
-    """Make the next generation live if it has everything the archive holds; else change nothing and return False.
+async def hold_appends(connection: asyncpg.Connection) -> None:
+    """Let no payload be appended until this connection's transaction ends."""
+    await connection.execute(_LOCK_APPEND)
 
-    Appends wait for this one short transaction, so no payload can slip between the look and the swap.
-    """
-    async with connection.transaction():
-        await connection.execute(_LOCK_APPEND)
-        generation = await read_generation(connection, NEXT)
-        assert generation is not None
-        if generation.checkpoint != await archive_head(connection):
-            return False
-        if await connection.fetchval(_EXISTS, LIVE):
-            await connection.execute(_DROP_PREVIOUS)
-            await connection.execute(_KEEP_PREVIOUS)
-        await connection.execute(_PROMOTE_NEXT)
+
+async def promote_next(connection: asyncpg.Connection) -> None:
+    """Make the next generation live and keep the one before; part of the transaction that saw it complete."""
+    if await connection.fetchval(_EXISTS, LIVE):
+        await connection.execute(_DROP_PREVIOUS)
+        await connection.execute(_KEEP_PREVIOUS)
+    await connection.execute(_PROMOTE_NEXT)
     await use_schema(connection, LIVE)
-    return True

@@ -28,6 +28,7 @@ from project.generation import (
     advance,
     complete_next,
     create_next,
+    hold_appends,
     live_generation,
     promote_next,
 )
@@ -49,6 +50,7 @@ from sql import load_queries
 _LOGGER = logging.getLogger("project")
 _TAKE_LOCK = load_queries("project.sql")["take_projector_lock"]
 BATCH_PAYLOADS = 256
+_PASSES = 2
 _PART_ROWS = 500_000
 _PART_TICKERS = 2_000
 
@@ -101,18 +103,21 @@ async def rebuild(pool: asyncpg.Pool, ruleset: Ruleset, now: Now, *, progress: P
     """
     async with projector(pool) as connection:
         await create_next(connection, ruleset, exchange_calendar())
-        head = await archive_head(connection)
-        generation = await _build(connection, ruleset, head, now, progress)
-        payloads = head
-        while not await promote_next(connection):
+        generation = await _build(connection, ruleset, await archive_head(connection), now, progress)
+        for _ in range(_PASSES):
             head = await archive_head(connection)
             generation = await _catch_up_to(connection, generation, ruleset, head, now, BATCH_PAYLOADS, progress)
-            payloads = head
+        async with connection.transaction():
+            # What came during the last pass is little; appends wait for it, so nothing can slip in before the swap.
+            await hold_appends(connection)
+            head = await archive_head(connection)
+            generation = await _catch_up_to(connection, generation, ruleset, head, now, BATCH_PAYLOADS, progress)
+            await promote_next(connection)
         _LOGGER.info(
             "project.generation_promoted",
             extra={"generation_id": str(generation.generation_id), "content_hash": generation.content_hash},
         )
-        return Replayed(payloads, True, generation)
+        return Replayed(generation.checkpoint, True, generation)
 
 
 async def catch_up_or_build(

@@ -66,7 +66,7 @@ def volume_not_negative(series: Series, limits: Limits) -> Bools:
 @rule(source="design §4; prices of 1e12 in polygon-io/issues#138", limits=("limit",))
 def move_bounded(series: Series, limits: Limits) -> Bools:
     """Fail where abs(close / open − 1) > limit."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         return np.asarray(np.abs(series.close / series.open - 1.0) > limits["limit"])
 
 

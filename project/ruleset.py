@@ -7,6 +7,7 @@ rule code versions included, so the same hash always means the same verdicts.
 import hashlib
 import math
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -140,7 +141,7 @@ class _Reader:
         rule = RULES[name]
         self._only_known(f"rule {name}", table, {"penalty", "group", *rule.limits})
         group = table.get("group")
-        if group is not None and (not isinstance(group, str) or group in RULES):
+        if group is not None and (not isinstance(group, str) or not group or group in RULES):
             raise InvalidRules(self.path, f"rule {name}: group is {group!r}; it must be a text that names no rule")
         limits = {limit: self._number(limit, table, 0, math.inf, f"rule {name}: ") for limit in rule.limits}
         return RuleUse(name, rule.version, self._number("penalty", table, 0, 1, f"rule {name}: "), group, limits)
@@ -149,7 +150,8 @@ class _Reader:
         value = table.get(key)
         if value is None:
             raise InvalidRules(self.path, f"{where}{key} is missing")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        highest = min(high, sys.float_info.max)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= highest:
             bound = f"at least {low}" if math.isinf(high) else f"from {low} to {high}"
             raise InvalidRules(self.path, f"{where}{key} is {value!r}; it must be a number {bound}")
         return float(value)

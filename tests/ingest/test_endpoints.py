@@ -89,12 +89,22 @@ def test_a_next_page_on_another_host_is_refused(url: str) -> None:
         next_page(grouped(FIRST), url, BASE)
 
 
-@pytest.mark.parametrize("url", ["/v2/x?cursor=1", "https://api.polygon.io/v2/x?cursor=1"])
-def test_a_next_page_without_a_host_or_under_the_vendors_other_name_is_asked_of_the_configured_host(url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/v2/x?cursor=1",
+        "https://api.polygon.io/v2/x?cursor=1",
+        "https://api.massive.com:443/v2/x?cursor=1",
+        "https://API.massive.com/v2/x?cursor=1",
+    ],
+)
+def test_a_next_page_without_a_host_or_under_another_name_of_the_vendor_is_asked_of_the_configured_host(
+    url: str,
+) -> None:
     assert next_page(grouped(FIRST), url, BASE).target == "/v2/x?cursor=1"
 
 
-@pytest.mark.parametrize("url", ["https://a b/", "https://host/\x00", "https://host/ü", "http://[/"])
+@pytest.mark.parametrize("url", ["https://a b/", "https://host/\x00", "https://host/ü", "http://[/", "http://host:x/"])
 def test_what_is_no_url_has_no_target(url: str) -> None:
     with pytest.raises(ValueError):
         page_target(url)

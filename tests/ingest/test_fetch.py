@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from archive.payload import Payload, Transfer
+from archive.runs import latest_run
 from ingest.errors import InvalidKey
 from ingest.report import Ending, RunReport, StepOutcome
 from tests.fake_polygon import FakePolygon
@@ -160,6 +161,10 @@ async def test_a_refused_key_ends_the_run_after_one_request(warehouse: Warehouse
     assert KEY not in str(caught.value)
     assert len(warehouse.vendor.requests) == 1
     assert await warehouse.outcomes() == ["bad_key"]
+    run = await latest_run(warehouse.pool, ["backfill"])
+    assert run is not None
+    assert run.result is not None
+    assert run.result["stopped_by"] == "a refused key"
 
 
 async def test_a_key_refused_in_the_middle_lets_what_is_in_flight_finish_and_sends_nothing_more(

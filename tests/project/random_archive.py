@@ -1,7 +1,7 @@
 """Random archives for the properties of replay: few tickers and sessions, so that everything meets everything.
 
 Payloads of all kinds a vendor sends: ranges and grouped days, splits and dividends, restated and repeated, with rows
-that are no bars and answers that are none.
+that are no bars and answers that are none. The sessions are around a new year, so that bars fall into two chunks.
 """
 
 import datetime as dt
@@ -27,21 +27,27 @@ from tests.payloads import (
 )
 
 TICKERS = ("AAPL", "BCPC", "BCpC", "ZVZZT")
-FIRST, LAST = dt.date(2024, 5, 20), dt.date(2024, 6, 7)
+FIRST, LAST = dt.date(2023, 12, 20), dt.date(2024, 1, 8)
 SESSIONS = exchange_calendar().between(FIRST, LAST)
-_NO_SESSION = dt.date(2024, 5, 27)  # Memorial Day
+NO_SESSION = dt.date(2024, 1, 1)
 _PRICES = st.sampled_from([10.0, 10.5, 20.0, 5.0, 12.0])
-_VOLUMES = st.sampled_from([1000.0, 1200.5, 20000.0, 50.0, 0.0])
-_WHENS = st.sampled_from([*SESSIONS, _NO_SESSION])
+_VOLUMES = st.sampled_from([1000.0, 1200.5, 20000.0, 50.0, 0.0, -0.0, 61436228.189065])
+_WHENS = st.sampled_from([*SESSIONS, NO_SESSION])
 _SPOILERS: list[Callable[[dict[str, str]], dict[str, str]]] = [
     lambda row: {key: value for key, value in row.items() if key != "c"},
     lambda row: row | {"o": "null"},
     lambda row: row | {"h": '"high"'},
+    lambda row: row | {"v": "1e999"},
     lambda row: row | {"h": "1"},
     lambda row: row | {"v": "-5"},
     lambda row: row | {"t": "0"},
+    lambda row: row | {"t": "null"},
     lambda row: row | {"o": "0", "l": "0"},
+    lambda row: row | {"T": '"A\\u0000"'},
+    lambda row: row | {"T": '"BCPC"'},
+    lambda row: row | {"h": "1.7e+308", "c": "1e-300"},
 ]
+_instants = st.integers(0, 10**10).map(lambda us: FETCHED_AT + dt.timedelta(microseconds=us))
 
 
 def small_ruleset() -> Ruleset:
@@ -51,15 +57,16 @@ def small_ruleset() -> Ruleset:
 
 
 @st.composite
-def _rows(draw: st.DrawFn, ticker: str | None) -> list[dict[str, str]]:
+def _rows(draw: st.DrawFn, session: dt.date | None) -> list[dict[str, str]]:
+    """Draw rows of a range answer or, with a session, of a grouped one."""
     rows = []
     for _ in range(draw(st.integers(0, 6))):
         low, high = sorted((draw(_PRICES), draw(_PRICES)))
         row = bar(
-            draw(_WHENS) if ticker else FIRST,
+            session or draw(_WHENS),
             (low, high, low, high),
             draw(_VOLUMES),
-            ticker=None if ticker else draw(st.sampled_from(TICKERS)),
+            ticker=draw(st.sampled_from(TICKERS)) if session else None,
             vwap=draw(st.none() | st.just(low)),
             trades=draw(st.none() | st.just(7.0)),
         )
@@ -72,25 +79,21 @@ def _rows(draw: st.DrawFn, ticker: str | None) -> list[dict[str, str]]:
 @st.composite
 def _range(draw: st.DrawFn) -> Response:
     ticker = draw(st.sampled_from(TICKERS))
-    return range_response(ticker, draw(_rows(ticker)), FIRST, LAST, fetched_at=draw(_instants))
+    first = draw(st.sampled_from([FIRST, SESSIONS[3]]))
+    return range_response(ticker, draw(_rows(None)), first, LAST, fetched_at=draw(_instants))
 
 
 @st.composite
 def _grouped(draw: st.DrawFn) -> Response:
     session = draw(st.sampled_from(SESSIONS))
-    rows = draw(_rows(None))
-    return grouped_response(session, [_moved(row, session) for row in rows], fetched_at=draw(_instants))
-
-
-def _moved(row: dict[str, str], session: dt.date) -> dict[str, str]:
-    return row if row["t"] == "0" else row | {"t": bar(session, ticker="X")["t"]}
+    return grouped_response(session, draw(_rows(session)), fetched_at=draw(_instants))
 
 
 @st.composite
 def _actions(draw: st.DrawFn) -> Response:
-    ticker, when, name = draw(st.sampled_from(TICKERS)), draw(_WHENS), draw(st.sampled_from(["a", "b", ""]))
+    ticker, when, name = draw(st.sampled_from(TICKERS)), draw(_WHENS), draw(st.sampled_from(["a", "b", "", "c\0"]))
     if draw(st.booleans()):
-        ratio = draw(st.sampled_from([(1, 2), (3, 2), (10, 1), (0, 1)]))
+        ratio = draw(st.sampled_from([(1, 2), (3, 2), (10, 1), (0, 1), (1e300, 1e-300)]))
         return splits_response([split(ticker, when, *ratio, name)], fetched_at=draw(_instants))
     cash = draw(st.sampled_from([0.5, 4.0, -1.0]))
     return dividends_response([dividend(ticker, when, cash, name)], fetched_at=draw(_instants))
@@ -99,7 +102,7 @@ def _actions(draw: st.DrawFn) -> Response:
 @st.composite
 def _no_answers(draw: st.DrawFn) -> Response:
     request = range_response("AAPL", [bar(FIRST)], FIRST, LAST).request
-    body, status, transfer = draw(
+    content, status, transfer = draw(
         st.sampled_from(
             [
                 (b"<html>busy</html>", 200, Transfer.COMPLETE),
@@ -109,8 +112,19 @@ def _no_answers(draw: st.DrawFn) -> Response:
             ]
         )
     )
-    return respond(request, body, status=status, transfer=transfer)
+    return respond(request, content, status=status, transfer=transfer)
 
 
-_instants = st.integers(0, 10**10).map(lambda us: FETCHED_AT + dt.timedelta(microseconds=us))
-responses = st.lists(st.one_of(_range(), _range(), _grouped(), _actions(), _no_answers()), min_size=1, max_size=14)
+@st.composite
+def _archives(draw: st.DrawFn) -> list[Response]:
+    """Draw responses of which some are sent again, as a vendor is asked again."""
+    sent: list[Response] = []
+    for _ in range(draw(st.integers(1, 12))):
+        if sent and draw(st.integers(0, 4)) == 0:
+            sent.append(msgspec.structs.replace(draw(st.sampled_from(sent)), fetched_at=draw(_instants)))
+        else:
+            sent.append(draw(st.one_of(_range(), _range(), _grouped(), _actions(), _no_answers())))
+    return sent
+
+
+responses = _archives()

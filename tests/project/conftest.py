@@ -1,0 +1,39 @@
+"""What the tests of the projection share: an archive that can be emptied, which only a test may do."""
+
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from sql.connect import open_owner
+
+_EMPTY = """
+    SET LOCAL session_replication_role = replica;
+    TRUNCATE archive.payload, archive.seal, archive.assessment, archive.run, archive.ruleset CASCADE;
+    DROP SCHEMA IF EXISTS projection CASCADE;
+    DROP SCHEMA IF EXISTS projection_next CASCADE;
+    DROP SCHEMA IF EXISTS projection_previous CASCADE;
+"""
+
+
+@pytest.fixture
+def empty(database_url: str) -> Callable[[], Awaitable[None]]:
+    """Return a function that takes the warehouse back to its beginning, so that examples do not meet."""
+
+    async def run() -> None:
+        async with open_owner(database_url) as owner, owner.transaction():
+            await owner.execute(_EMPTY)
+
+    return run
+
+
+@pytest.fixture
+def tamper(owner: asyncpg.Connection) -> Callable[[str], Awaitable[None]]:
+    """Return a function that runs a statement as a superuser who has switched the guards off."""
+
+    async def run(statement: str) -> None:
+        async with owner.transaction():
+            await owner.execute("SET LOCAL session_replication_role = replica")
+            await owner.execute(statement)
+
+    return run
