@@ -134,10 +134,8 @@ def verify(as_json: bool) -> None:
     if verification.first_bad is not None:
         raise VerificationFailed(verification)
     if not as_json:
-        click.echo(
-            f"archive is whole: {verification.payloads:,} payloads, {verification.body_bytes:,} bytes, "
-            f"{verification.seals:,} seals"
-        )
+        seals = "1 seal" if verification.seals == 1 else f"{verification.seals:,} seals"
+        click.echo(f"archive is whole: {verification.payloads:,} payloads, {verification.body_bytes:,} bytes, {seals}")
 
 
 @archive.command()

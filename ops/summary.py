@@ -12,8 +12,8 @@ _WAREHOUSE = _QUERIES["warehouse_summary"]
 _MOST_SYMBOLS = 50
 
 
-async def print_summary(pool: asyncpg.Pool) -> None:
-    """Print a line for each symbol, and what archive and projection hold in all."""
+async def print_summary(pool: asyncpg.Pool) -> str:
+    """Print a line for each symbol, and what archive and projection hold in all; return a symbol worth a look."""
     symbols = await pool.fetch(_SYMBOLS, _MOST_SYMBOLS)
     total = await pool.fetchrow(_WAREHOUSE)
     columns = ("symbol", "from", "to", "bars", "valid", "gaps", "volume", "restated", "rejected", "close")
@@ -31,6 +31,7 @@ async def print_summary(pool: asyncpg.Pool) -> None:
         f"archive: {total['payloads']:,} raw answers, {total['body_bytes']:,} bytes of them "
         f"kept in {total['stored_bytes']:,}"
     )
+    return next((row["ticker"] for row in symbols if row["bars"]), "AAPL")
 
 
 def _line(row: asyncpg.Record) -> tuple[object, ...]:

@@ -68,13 +68,13 @@ async def bring_up(
     if replayed.generation.ruleset_hash != ruleset.hash:
         click.echo("The rules file was edited; `project --rebuild` applies it to what is here already.")
     async with open_pool(url, Role.READ) as pool:
-        await print_summary(pool)
+        symbol = await print_summary(pool)
     if serving:
         if report.failures():
             click.echo(f"warning: {RunFailed(report.failures())}", err=True)
         base = f"http://{api.host}:{api.port}"
         click.echo(f"Serving at {base} (Ctrl-C ends it); routes: {base}/docs")
-        click.echo(f"Try: curl '{base}/api/v1/historical/AAPL?start={report.last - dt.timedelta(days=7)}'")
+        click.echo(f"Try: curl '{base}/api/v1/historical/{symbol}?start={report.last - dt.timedelta(days=7)}'")
         await serve(url, api)
     return report
 

@@ -4,15 +4,13 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import aiohttp
 import msgspec
 
-BIN = Path(sys.executable).parent
+from tests.command import console_command
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -34,7 +32,7 @@ async def run_command(environ: Mapping[str, str], *words: str) -> Ended:
 async def start_command(environ: Mapping[str, str], *words: str) -> asyncio.subprocess.Process:
     """Start a command of the product, in a session of its own so that it can be killed alone."""
     return await asyncio.create_subprocess_exec(
-        BIN / words[0],
+        console_command(words[0]),
         *words[1:],
         env=dict(environ),
         stdin=asyncio.subprocess.DEVNULL,
