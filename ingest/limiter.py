@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 _LOG = logging.getLogger("ingest")
 _WINDOW_S = 61.0
-# "Unlimited" plans ask to stay under 100 requests a second, so no limit lets a burst be faster than this.
+# "Unlimited" plans ask to stay under 100 requests a second, so no limit but 0 lets a burst be faster than this.
 _APART_S = 1 / 95
 
 

@@ -51,7 +51,7 @@ def project(context: click.Context, from_scratch: bool, status: bool, as_json: b
 
 
 @click.command(cls=WarehouseCommand)
-@click.argument("date", type=click.DateTime(formats=["%Y-%m-%d"]))
+@click.argument("date", type=click.DateTime(formats=["%Y-%m-%d"]), metavar="DATE")
 @click.argument("symbol", required=False)
 @json_option
 def audit(date: dt.datetime, symbol: str | None, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from archive.calendar import exchange_calendar
+from project.judged import JudgedBars
 from project.rows import BarRows, Tickers, no_rows, sort_keys
 
 EPOCH = dt.date(1970, 1, 1)
@@ -58,3 +59,9 @@ def one_a_session(
     prices = list(prices)
     traded = [1000.0] * len(prices) if volumes is None else list(volumes)
     return [Said(ticker, *row) for row in zip(SESSIONS[: len(prices)], prices, traded, strict=True)]
+
+
+def nothing_judged() -> JudgedBars:
+    """Return no bars with their verdicts."""
+    nothing = np.empty(0)
+    return JudgedBars(no_rows(), nothing, nothing, nothing.astype(np.int64), nothing, nothing.astype(np.bool_))

@@ -77,10 +77,22 @@ def _rows(draw: st.DrawFn, session: dt.date | None) -> list[dict[str, str]]:
 
 
 @st.composite
+def _runs(draw: st.DrawFn) -> list[dict[str, str]]:
+    """Draw a row for each of many sessions, long enough for volumes to be measured."""
+    start, step = draw(st.integers(0, 6)), draw(st.integers(0, 4))
+    levels = (10.0, 10.5, 20.0, 5.0, 12.0)
+    return [
+        bar(session, levels[place * step % 5], 1000.0 * levels[place * step % 3])
+        for place, session in enumerate(SESSIONS[start : draw(st.integers(4, len(SESSIONS)))])
+    ]
+
+
+@st.composite
 def _range(draw: st.DrawFn) -> Response:
     ticker = draw(st.sampled_from(TICKERS))
     first = draw(st.sampled_from([FIRST, SESSIONS[3]]))
-    return range_response(ticker, draw(_rows(None)), first, LAST, fetched_at=draw(_instants))
+    rows = draw(_rows(None) | _runs())
+    return range_response(ticker, rows, first, LAST, fetched_at=draw(_instants))
 
 
 @st.composite

@@ -29,6 +29,36 @@ async def all_tables(pool: asyncpg.Pool) -> dict[str, list[str]]:
     }
 
 
+async def status_of_tables(pool: asyncpg.Pool) -> list[str]:
+    """Return the rows of symbol_status as the other tables would have them, but for the last archive_seq."""
+    rows = await pool.fetch(
+        """
+        SELECT
+            ticker,
+            min(session),
+            max(session),
+            count(session),
+            count(*) FILTER (WHERE validated),
+            count(*) FILTER (WHERE failed_rules & (SELECT 1 << bit FROM projection.rule WHERE name = 'large_gap') > 0),
+            count(*) FILTER (
+                WHERE failed_rules & (SELECT 1 << bit FROM projection.rule WHERE name = 'volume_anomaly') > 0
+            ),
+            (SELECT count(*) FROM projection.bar_revision AS old WHERE old.ticker = status.ticker),
+            (SELECT count(*) FROM projection.rejection AS bad WHERE bad.ticker = status.ticker)
+        FROM projection.symbol_status AS status
+        LEFT JOIN (SELECT ticker, session, validated, failed_rules FROM projection.bar) AS bar USING (ticker)
+        GROUP BY ticker
+        """
+    )
+    return sorted(repr(tuple(row)) for row in rows)
+
+
+async def status(pool: asyncpg.Pool) -> list[str]:
+    """Return the rows of symbol_status, but for the last archive_seq."""
+    rows = await pool.fetch("SELECT * FROM projection.symbol_status")
+    return sorted(repr(tuple(row)[:-1]) for row in rows)
+
+
 async def the_generation(pool: asyncpg.Pool) -> Generation:
     """Return the live generation."""
     async with pool.acquire() as connection:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import random
 from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
@@ -21,7 +22,7 @@ from tests.payloads import (
     splits_response,
 )
 from tests.project.random_archive import SESSIONS, responses, small_ruleset
-from tests.project.tables import all_tables, fingerprint_of_tables, the_generation
+from tests.project.tables import all_tables, fingerprint_of_tables, status, status_of_tables, the_generation
 
 RULESET = small_ruleset()
 
@@ -59,10 +60,33 @@ async def test_catching_up_from_anywhere_in_any_batches_gives_what_one_rebuild_g
             await rebuild(project_pool, RULESET, _now)
     caught_up, generation = await all_tables(project_pool), await the_generation(project_pool)
     assert await fingerprint_of_tables(project_pool) == generation.fingerprint
+    assert await status(project_pool) == await status_of_tables(project_pool)
     rebuilt = (await rebuild(project_pool, RULESET, _now)).generation
     assert (rebuilt.content_hash, rebuilt.provenance_hash) == (generation.content_hash, generation.provenance_hash)
     assert rebuilt.checkpoint == generation.checkpoint == len(sent)
     assert await all_tables(project_pool) == caught_up
+
+
+async def test_night_after_night_gives_what_one_rebuild_gives(
+    ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool
+) -> None:
+    """The whole market of one session a night, so that each verdict looks back over what earlier nights wrote."""
+    chance = random.Random(4)
+    await rebuild(project_pool, RULESET, _now)
+    for session in SESSIONS:
+        rows = [
+            bar(session, chance.choice((10.0, 11.5, 20.0)), chance.choice((90.0, 1000.0, 12000.0)), ticker=ticker)
+            for ticker in ("AAPL", "BCPC", "BCpC")
+            if chance.random() < 0.9
+        ]
+        await archive_all(ingest_pool, [grouped_response(session, rows)])
+        await catch_up(project_pool, _now)
+    by_night, generation = await all_tables(project_pool), await the_generation(project_pool)
+    rebuilt = (await rebuild(project_pool, RULESET, _now)).generation
+    assert await all_tables(project_pool) == by_night
+    assert rebuilt.fingerprint == generation.fingerprint
+    anomalies = await project_pool.fetchval("SELECT sum(volume_anomalies) FROM projection.symbol_status")
+    assert anomalies > 0
 
 
 async def test_replaying_twice_leaves_the_projection_unchanged(
