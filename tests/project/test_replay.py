@@ -17,6 +17,7 @@ from project.replay import Replayed, catch_up, catch_up_or_build, projector, reb
 from tests.payloads import (
     archive_all,
     bar,
+    grouped_response,
     range_response,
     split,
     splits_response,
