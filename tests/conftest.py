@@ -7,7 +7,7 @@ database.
 import os
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -93,6 +93,18 @@ async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """Yield a connection as the owner of a fresh warehouse: the strongest role there is."""
     async with open_owner(database_url) as connection:
         yield connection
+
+
+@pytest.fixture
+def tamper(owner: asyncpg.Connection) -> Callable[[str], Awaitable[None]]:
+    """Return a function that runs a statement as a superuser who has switched the guards off."""
+
+    async def run(statement: str) -> None:
+        async with owner.transaction():
+            await owner.execute("SET LOCAL session_replication_role = replica")
+            await owner.execute(statement)
+
+    return run
 
 
 @pytest.fixture

@@ -1,6 +1,4 @@
-"""What the tests of the archive share: an archive with a few payloads in it, and a way to do what nobody may."""
-
-from collections.abc import Awaitable, Callable
+"""What the tests of the archive share: an archive with a few payloads in it."""
 
 import asyncpg
 import pytest
@@ -17,15 +15,3 @@ async def three(ingest_pool: asyncpg.Pool) -> list[Response]:
     responses = [range_response(ticker, body) for ticker, body in zip(("AAPL", "BCpC", "BCPC"), BODIES, strict=True)]
     assert await archive_all(ingest_pool, responses) == [1, 2, 3]
     return responses
-
-
-@pytest.fixture
-def tamper(owner: asyncpg.Connection) -> Callable[[str], Awaitable[None]]:
-    """Return a function that runs a statement as a superuser who has switched the guards off."""
-
-    async def run(statement: str) -> None:
-        async with owner.transaction():
-            await owner.execute("SET LOCAL session_replication_role = replica")
-            await owner.execute(statement)
-
-    return run

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import asyncpg
@@ -129,11 +129,10 @@ async def test_an_export_refuses_a_folder_of_another_archive(
 
 
 async def test_an_altered_payload_is_not_exported(
-    ingest_pool: asyncpg.Pool, owner: asyncpg.Connection, tmp_path: Path
+    ingest_pool: asyncpg.Pool, tamper: Callable[[str], Awaitable[None]], tmp_path: Path
 ) -> None:
     await _archive(ingest_pool, 1, 2)
-    await owner.execute("SET session_replication_role = replica")
-    await owner.execute("UPDATE archive.payload SET ticker = 'X' WHERE archive_seq = 2")
+    await tamper("UPDATE archive.payload SET ticker = 'X' WHERE archive_seq = 2")
     with pytest.raises(DamagedPayload, match="payload 2"):
         await export_archive(ingest_pool, tmp_path)
 

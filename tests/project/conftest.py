@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 
-import asyncpg
 import pytest
 
 from sql.connect import open_owner
@@ -24,17 +23,5 @@ def empty(database_url: str) -> Callable[[], Awaitable[None]]:
     async def run() -> None:
         async with open_owner(database_url) as owner, owner.transaction():
             await owner.execute(_EMPTY)
-
-    return run
-
-
-@pytest.fixture
-def tamper(owner: asyncpg.Connection) -> Callable[[str], Awaitable[None]]:
-    """Return a function that runs a statement as a superuser who has switched the guards off."""
-
-    async def run(statement: str) -> None:
-        async with owner.transaction():
-            await owner.execute("SET LOCAL session_replication_role = replica")
-            await owner.execute(statement)
 
     return run

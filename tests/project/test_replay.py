@@ -40,7 +40,7 @@ def _parts(sent: Sequence[Response], cuts: Sequence[int]) -> list[list[Response]
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(sent=responses, cuts=st.lists(st.integers(0, 12), max_size=3), batch_payloads=st.integers(1, 5))
 async def test_catching_up_from_anywhere_in_any_batches_gives_what_one_rebuild_gives(
