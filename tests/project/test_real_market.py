@@ -19,6 +19,7 @@ from project.series import actions_of
 from tests.payloads import archive_all, as_payload, bar, grouped_response, range_response
 from tests.project.columns import EPOCH, nothing_judged
 from tests.project.market_files import actions, bars_of, grouped, lines, symbols
+from tests.project.tables import all_tables
 
 RULESET = read_ruleset(DEFAULT_RULES)
 BITS = {use.name: 1 << bit for bit, use in enumerate(RULESET.rules)}
@@ -141,9 +142,10 @@ async def test_real_restatements_of_a_whole_market_end_in_bar_revision(
     first = grouped(market_data, session)
     rows = [bar(session, *_prices_and_volume(line, "rev"), ticker=line["symbol"]) for line in restated]
     later = first.fetched_at + dt.timedelta(days=1)
-    await archive_all(ingest_pool, [first])
     now = dt.datetime(2024, 7, 2, tzinfo=dt.UTC)
     await rebuild(project_pool, RULESET, lambda: now)
+    await archive_all(ingest_pool, [first])
+    await catch_up(project_pool, lambda: now)
     await archive_all(ingest_pool, [grouped_response(session, rows, fetched_at=later)])
     await catch_up(project_pool, lambda: now)
     found = await project_pool.fetch("SELECT * FROM projection.bar_revision")
@@ -153,6 +155,9 @@ async def test_real_restatements_of_a_whole_market_end_in_bar_revision(
         row = by_ticker[line["symbol"]]
         assert ([row[name] for name in VALUES[:4]], row["volume"]) == _prices_and_volume(line, "first")
         assert (row["known_from"], row["known_to"], row["superseded_by"]) == (first.fetched_at, later, 2)
+    caught_up = await all_tables(project_pool)
+    await rebuild(project_pool, RULESET, lambda: now)
+    assert await all_tables(project_pool) == caught_up
 
 
 def _prices_and_volume(line: dict[str, str], which: str) -> tuple[list[float], float]:
