@@ -233,4 +233,4 @@ async def test_the_same_archive_has_the_same_hashes_on_every_engine_and_machine(
     await archive_all(ingest_pool, sent)
     generation = (await rebuild(project_pool, RULESET, _now)).generation
     assert generation.content_hash == "224d8179e89cf79887493941588c1225"
-    assert generation.provenance_hash == "provenance"
+    assert generation.provenance_hash == "d9e00084a3c95a82afc8b50bd80b92a9"
