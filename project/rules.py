@@ -45,7 +45,7 @@ def high_brackets(series: Series, limits: Limits) -> Bools:
     return (series.high < np.maximum(series.open, series.close)) | (series.high < series.low)
 
 
-@rule(source="design §4; Polygon MRK 2021-06-11 sent a low of 15.32 at a price of 76 (forum.alpaca.markets/t/18311)")
+@rule(source="design §4; an OHLC bar's low is its lowest price")
 def low_brackets(series: Series, limits: Limits) -> Bools:
     """Fail where low > min(open, close)."""
     return np.asarray(series.low > np.minimum(series.open, series.close))

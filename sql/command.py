@@ -9,6 +9,7 @@ import sys
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
+import asyncpg
 import click
 import msgspec
 from dotenv import find_dotenv, load_dotenv
@@ -47,6 +48,8 @@ class WarehouseCommand(click.Command):
             _fail(str(exc), code=2)
         except WarehouseError as exc:
             _fail(str(exc), code=1)
+        except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as exc:
+            _fail(f"the database went away in the middle ({type(exc).__name__}); run the command again", code=1)
         except click.Abort:
             sys.exit(130)
 

@@ -151,5 +151,5 @@ CREATE TABLE symbol_status (
     rejections bigint NOT NULL,
     last_archive_seq bigint NOT NULL
 );
-COMMENT ON TABLE symbol_status IS 'One row for every ticker a payload ever spoke of or was asked for; bars may be 0.';
+COMMENT ON TABLE symbol_status IS 'One row for every ticker that bars were asked for or came of, rejected ones too; bars may be 0.';
 COMMENT ON COLUMN symbol_status.last_archive_seq IS 'The last payload that spoke of it.';

@@ -1,12 +1,14 @@
 """What every command does around its job: one line for its own errors, the right exit code, facts on stdout."""
 
 import datetime as dt
+import re
 
 import click
 import msgspec
 import pytest
 
-from sql.command import WarehouseGroup, print_json, print_table
+from sql.command import WarehouseCommand, WarehouseGroup, print_json, print_table, run
+from sql.connect import open_owner
 from sql.errors import DatabaseError, Misuse
 from tests.command import complaint, run_command
 
@@ -109,3 +111,24 @@ def test_a_cell_is_what_a_person_reads(value: object, shown: str, capsys: pytest
 def test_facts_as_json_are_one_document(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"session": dt.date(2024, 7, 1), "rows": [1, 2]})
     assert msgspec.json.decode(capsys.readouterr().out) == {"session": "2024-07-01", "rows": [1, 2]}
+
+
+def test_a_database_that_goes_away_in_the_middle_is_one_line(
+    database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command(cls=WarehouseCommand)
+    def lose_the_connection() -> None:
+        """End the own backend, as a server that is stopped does."""
+
+        async def job() -> None:
+            async with open_owner(database_url) as connection:
+                await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+        run(job())
+
+    with pytest.raises(SystemExit) as ended:
+        lose_the_connection.main([])
+    assert ended.value.code == 1
+    assert re.fullmatch(
+        r"error: the database went away in the middle \(\w+\); run the command again\n", capsys.readouterr().err
+    )
