@@ -52,7 +52,7 @@ async def open_pool(
 ) -> AsyncIterator[asyncpg.Pool]:
     """Yield a pool whose every session acts in `role`, speaks UTC and undoes its changes when it breaks.
 
-    Raises: DatabaseAway; DatabaseError for a server that is too old or a warehouse that was never migrated.
+    Raises: DatabaseAway; DatabaseError for a database that was never migrated.
     """
     server_settings = {"timezone": "UTC", "role": role.value, "application_name": role.value}
     if statement_timeout_s is not None:
