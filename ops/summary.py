@@ -18,7 +18,7 @@ async def print_summary(pool: asyncpg.Pool) -> str:
     total = await pool.fetchrow(_WAREHOUSE)
     columns = ("symbol", "from", "to", "bars", "valid", "gaps", "volume", "restated", "rejected", "close")
     print_table("the warehouse", columns, [_line(row) for row in symbols])
-    more = total["symbols"] - len(symbols)
+    more = total["symbols"] - sum(row["bars"] > 0 for row in symbols)
     if more > 0:
         click.echo(f"and {more:,} more symbols")
     click.echo(

@@ -21,7 +21,7 @@ from project import content
 from project.batch import Batch
 from project.content import Fingerprint
 from project.errors import NothingProjected, ProjectorBusy
-from project.fold import EVERY_DAY, FoldedActions, first_days, fold_actions, fold_bars
+from project.fold import EVERY_DAY, first_days, fold_actions, fold_bars
 from project.generation import (
     SHAPE,
     Generation,
@@ -35,7 +35,7 @@ from project.generation import (
 from project.judged import JudgedBars
 from project.rows import BarRows, Ints, Tickers, join, no_rows
 from project.ruleset import Ruleset
-from project.series import actions_of
+from project.series import Actions, actions_of
 from project.store import (
     read_actions,
     read_bars,
@@ -142,9 +142,10 @@ async def _build(
     await write_spoken(connection, batch.spoken, batch.rejections)
     since = np.full(len(batch.tickers), EVERY_DAY)
     believed = _nothing_believed()
+    actions = actions_of(folded.splits, folded.dividends, batch.tickers)
     for part, codes in _parts_of_rows(join(batch.bars), batch.tickers):
         fingerprint += await _fold_part(
-            connection, ruleset, batch.tickers, folded, believed, [part], codes, since, empty=True
+            connection, ruleset, batch.tickers, actions, believed, [part], codes, since, empty=True
         )
     generation = Generation(
         generation_id=uuid.uuid4(),
@@ -194,11 +195,12 @@ async def _take_in(
         await write_spoken(connection, batch.spoken, batch.rejections)
         rows = join(batch.bars)
         since = first_days([rows], folded.since, tickers)
+        actions = actions_of(folded.splits, folded.dividends, tickers)
         for codes in _parts_of_tickers(since):
             believed = await read_bars(connection, tickers, codes, since[codes], ruleset.volume_window)
             new = rows.take(np.isin(rows.ticker, codes))
             fingerprint += await _fold_part(
-                connection, ruleset, tickers, folded, believed, [new], codes, since, empty=False
+                connection, ruleset, tickers, actions, believed, [new], codes, since, empty=False
             )
         await advance(connection, upto, fingerprint, now())
     _LOGGER.info(
@@ -223,7 +225,7 @@ async def _fold_part(
     connection: asyncpg.Connection,
     ruleset: Ruleset,
     tickers: Tickers,
-    folded_actions: FoldedActions,
+    actions: Actions,
     believed: JudgedBars,
     new: list[BarRows],
     codes: Ints,
@@ -231,7 +233,6 @@ async def _fold_part(
     *,
     empty: bool,
 ) -> Fingerprint:
-    actions = actions_of(folded_actions.splits, folded_actions.dividends, tickers)
     folded = fold_bars(believed, new, since, tickers, actions, ruleset)
     await write_bars(connection, folded, tickers, empty=empty)
     await write_status(connection, folded, codes, tickers)

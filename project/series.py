@@ -12,6 +12,8 @@ import numpy as np
 from project.dividend import Dividend, in_dollars
 from project.rows import (
     CLOSE,
+    HIGH,
+    LOW,
     OPEN,
     VOLUME,
     BarRows,
@@ -97,8 +99,8 @@ def series_of(bars: BarRows, ranks: Ints, actions: Actions, volume_window: int) 
     growth = _growth_at(keys, actions)
     return Series(
         open=bars.values[OPEN],
-        high=bars.values[1],
-        low=bars.values[2],
+        high=bars.values[HIGH],
+        low=bars.values[LOW],
         close=close,
         volume=volume,
         gap=_gap(bars.values[OPEN], close, first, ratio, cash),
