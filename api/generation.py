@@ -32,6 +32,7 @@ from api.errors import (
     RefusedRequest,
 )
 from sql import load_queries
+from sql.errors import CONNECTION_LOST
 
 _QUERIES = load_queries("api.sql")
 _LIVE = _QUERIES["live_generation"]
@@ -51,10 +52,8 @@ _OTHER_SHAPE = (
 )
 _AWAY = (
     OSError,  # and with it TimeoutError, of a connection that does not come
-    asyncpg.PostgresConnectionError,
+    *CONNECTION_LOST,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a query that meets the server's farewell on its way
-    asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,

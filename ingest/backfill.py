@@ -34,7 +34,7 @@ from ingest.settings import IngestSettings, VendorKey
 from ingest.stop import Stop
 from ingest.universe import Universe
 from sql import load_queries
-from sql.errors import DatabaseError
+from sql.errors import CONNECTION_LOST, DatabaseError
 
 _LOG = logging.getLogger("ingest")
 _QUERIES = load_queries("ingest.sql")
@@ -45,6 +45,7 @@ _FETCHED_SINCE = _QUERIES["fetched_since"]
 _KIND = "backfill"
 _PATIENCE = Patience()
 _A_MINUTE = dt.timedelta(seconds=61)
+_OF_DATABASE = (*CONNECTION_LOST, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
 async def plan_backfill(pool: asyncpg.Pool, universe: Universe, period: Period, now: dt.datetime) -> Plan:
@@ -188,12 +189,12 @@ async def _clear_database_errors() -> AsyncIterator[None]:
         yield
     except ExceptionGroup as exc:
         raise _database_error(exc.exceptions[0]) from exc
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
+    except _OF_DATABASE as exc:
         raise _database_error(exc) from exc
 
 
 def _database_error(exc: BaseException) -> BaseException:
-    if not isinstance(exc, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+    if not isinstance(exc, _OF_DATABASE):
         return exc
     what = type(exc).__name__
     return DatabaseError(f"the database failed during the run ({what}); what was archived stays, run again to go on")

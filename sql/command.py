@@ -9,7 +9,6 @@ import sys
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
-import asyncpg
 import click
 import msgspec
 from dotenv import find_dotenv, load_dotenv
@@ -18,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sql.connect import database_url, open_owner
-from sql.errors import Misuse, WarehouseError
+from sql.errors import CONNECTION_LOST, Misuse, WarehouseError
 from sql.log import start_log
 from sql.migrate import migrate
 from sql.settings import DatabaseSettings
@@ -48,7 +47,7 @@ class WarehouseCommand(click.Command):
             _fail(str(exc), code=2)
         except WarehouseError as exc:
             _fail(str(exc), code=1)
-        except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as exc:
+        except CONNECTION_LOST as exc:
             _fail(f"the database went away in the middle ({type(exc).__name__}); run the command again", code=1)
         except click.Abort:
             sys.exit(130)

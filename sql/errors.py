@@ -13,6 +13,15 @@ Every room's error tree hangs under WarehouseError, so that a command can turn i
 
 from pathlib import Path
 
+import asyncpg
+
+CONNECTION_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InternalClientError,  # a query that meets the server's farewell on its way
+)
+"""What asyncpg raises when the server goes away in the middle of something."""
+
 
 class WarehouseError(Exception):
     """The root of every error this software raises on purpose; its message is one clear line."""
