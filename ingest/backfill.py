@@ -42,7 +42,6 @@ _LOCK = _QUERIES["lock_ingest"]
 _WAIT_SHORTLY = _QUERIES["wait_shortly"]
 _UNLOCK = _QUERIES["unlock_ingest"]
 _FETCHED_SINCE = _QUERIES["fetched_since"]
-_KIND = "backfill"
 _PATIENCE = Patience()
 _A_MINUTE = dt.timedelta(seconds=61)
 _OF_DATABASE = (*CONNECTION_LOST, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
@@ -67,6 +66,7 @@ async def run_backfill(
     universe: Universe,
     period: Period,
     now: Callable[[], dt.datetime],
+    kind: str = "backfill",
     concurrency: int = 8,
     patience: Patience = _PATIENCE,
     stop: Stop | None = None,
@@ -77,7 +77,7 @@ async def run_backfill(
     Raises: AnotherRunUnderWay; MissingKey when there is something to fetch; InvalidKey as soon as the vendor refuses
     it; DamagedPayload; DatabaseError when the database goes away.
     """
-    run = _Backfill(pool, settings, universe, period, now, concurrency, patience, stop or Stop(), progress)
+    run = _Backfill(pool, settings, universe, period, now, kind, concurrency, patience, stop or Stop(), progress)
     async with _clear_database_errors(), _one_run_at_a_time(pool):
         report, refusal = await run.from_plan_to_ledger()
     if refusal is not None:
@@ -102,6 +102,7 @@ class _Backfill(msgspec.Struct, frozen=True):
     universe: Universe
     period: Period
     now: Callable[[], dt.datetime]
+    kind: str
     concurrency: int
     patience: Patience
     stop: Stop
@@ -113,7 +114,7 @@ class _Backfill(msgspec.Struct, frozen=True):
         if plan.steps and self.settings.key is None:
             raise MissingKey
         begun = planned_run(str(self.universe), self.period.first, self.period.last, plan)
-        run_id = await start_run(self.pool, _KIND, begun, self.now())
+        run_id = await start_run(self.pool, self.kind, begun, self.now())
         started = time.monotonic()
         fetched = await self._fetch(plan, run_id, self.settings.key) if self.settings.key else _Fetched()
         left = await self._plan() if plan.steps else plan
@@ -135,7 +136,7 @@ class _Backfill(msgspec.Struct, frozen=True):
             stopped_by=self.stop.why,
             outcomes=fetched.outcomes,
         )
-        await finish_run(self.pool, run_id, _KIND, report, self.now())
+        await finish_run(self.pool, run_id, self.kind, report, self.now())
         await seal_archive(self.pool, self.now())
         return report, fetched.refusal
 
