@@ -74,12 +74,23 @@ class _Envelope(msgspec.Struct):
     next_url: str | None = None
 
 
+class _Company(msgspec.Struct):
+    events: list[_Row]
+
+
+class _CompanyEnvelope(msgspec.Struct):
+    results: _Company | None = None
+    status: str | None = None
+
+
 class _Refusal(msgspec.Struct):
     error: Any = None
     message: Any = None
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
+_HOLIDAYS = msgspec.json.Decoder(list[_Row])
+_COMPANY = msgspec.json.Decoder(_CompanyEnvelope)
 _REFUSAL = msgspec.json.Decoder(_Refusal)
 # A body nested deeper than any answer exhausts the decoder's stack, which it reports and survives.
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -90,16 +101,30 @@ def assess(response: Response) -> Assessment:
     """Return what a response is."""
     if response.http_status != 200:
         message = _message(response)
+        if response.http_status == 404 and response.request.endpoint is Endpoint.TICKER_EVENTS:
+            return Assessment(Outcome.EMPTY, message=message)  # the vendor's way to say that it knows of none
         return Assessment(_refusal(response.http_status, message), message=f"{response.http_status}: {message}")
     if response.transfer is Transfer.CUT_SHORT:
         return _no_answer(f"its body was cut short after {len(response.body):,} bytes")
     if response.transfer is Transfer.BROKEN_ENCODING:
         return _no_answer("its body does not decompress")
     try:
-        envelope = _ENVELOPE.decode(response.body)
+        envelope = _envelope(response)
     except _UNREADABLE:
         return _no_answer(f"its body is not the JSON of an answer: {_excerpt(response.body)}")
     return _answer(response, envelope)
+
+
+def _envelope(response: Response) -> _Envelope:
+    """Return a body in the shape that most routes have."""
+    match response.request.endpoint:
+        case Endpoint.HOLIDAYS:
+            return _Envelope(results=_HOLIDAYS.decode(response.body), status="OK")
+        case Endpoint.TICKER_EVENTS:
+            told = _COMPANY.decode(response.body)
+            return _Envelope(results=told.results.events if told.results else None, status=told.status)
+        case _:
+            return _ENVELOPE.decode(response.body)
 
 
 def _answer(response: Response, envelope: _Envelope) -> Assessment:

@@ -1,19 +1,22 @@
 """`ingest backfill` and `ingest plan`: fetch what the archive lacks, or show what would be fetched."""
 
 import datetime as dt
+import functools
 from typing import Any
 
-import asyncpg
 import click
 import msgspec
 
 from ingest.backfill import plan_backfill, run_backfill
+from ingest.coverage import LONG_AGO
 from ingest.errors import RunFailed, RunStopped
 from ingest.options import (
     SIGNALS,
     from_option,
     period_of,
-    stopped_by_signals,
+    reference_option,
+    retry_option,
+    stoppable,
     symbols_option,
     to_option,
     utc_now,
@@ -22,7 +25,6 @@ from ingest.options import (
 from ingest.period import Period
 from ingest.plan import Plan
 from ingest.progress import show_progress
-from ingest.report import RunReport
 from ingest.settings import IngestSettings
 from ingest.show import print_plan, print_report
 from ingest.stop import Stop
@@ -37,16 +39,36 @@ from sql.command import WarehouseCommand, json_option, print_json
 @click.option(
     "--concurrency", type=click.IntRange(1, 64), default=8, show_default=True, help="Requests under way at once."
 )
+@reference_option
+@retry_option
 @json_option
 def backfill(
-    symbols: Universe | None, first: dt.date | None, last: dt.date | None, concurrency: int, as_json: bool
+    symbols: Universe | None,
+    first: dt.date | None,
+    last: dt.date | None,
+    concurrency: int,
+    reference: bool,
+    retry_refused: bool,
+    as_json: bool,
 ) -> None:
     """Fetch what the archive lacks of a period; safe to kill and to run again."""
     settings = IngestSettings.from_environ()
     universe = symbols or settings.universe
     period = period_of(first, last)
     stop = Stop()
-    report = with_pool(lambda pool: _backfill(pool, settings, universe, period, concurrency, stop))
+    job = functools.partial(
+        run_backfill,
+        settings=settings,
+        universe=universe,
+        period=period,
+        now=utc_now,
+        reference=reference,
+        retry_refused=retry_refused,
+        concurrency=concurrency,
+        stop=stop,
+        progress=show_progress,
+    )
+    report = with_pool(lambda pool: stoppable(job(pool), stop))
     if as_json:
         print_json(report)
     else:
@@ -62,34 +84,37 @@ def backfill(
 @from_option
 @to_option
 @click.option("--concurrency", type=click.IntRange(1, 64), expose_value=False, help="As for backfill; changes no plan.")
+@reference_option
+@retry_option
 @json_option
-def plan(symbols: Universe | None, first: dt.date | None, last: dt.date | None, as_json: bool) -> None:
+def plan(
+    symbols: Universe | None,
+    first: dt.date | None,
+    last: dt.date | None,
+    reference: bool,
+    retry_refused: bool,
+    as_json: bool,
+) -> None:
     """Show the requests that `ingest backfill` would make now, and make none; needs no key."""
     settings = IngestSettings.from_environ()
     universe = symbols or settings.universe
     period = period_of(first, last)
-    planned = with_pool(lambda pool: plan_backfill(pool, universe, period, utc_now()))
+    now = utc_now()
+    job = functools.partial(
+        plan_backfill,
+        universe=universe,
+        period=period,
+        now=now,
+        vendor_plan=settings.vendor_plan,
+        refusals_since=now if retry_refused else LONG_AGO,
+        reference=reference,
+    )
+    planned = with_pool(job)
     estimate_s = _at_least_s(len(planned.steps), settings.rate_limit_per_minute)
     if as_json:
         print_json(_plan_facts(planned, universe, period, estimate_s))
     else:
         print_plan(planned, universe, period, estimate_s)
-
-
-async def _backfill(
-    pool: asyncpg.Pool, settings: IngestSettings, universe: Universe, period: Period, concurrency: int, stop: Stop
-) -> RunReport:
-    with stopped_by_signals(stop):
-        return await run_backfill(
-            pool,
-            settings,
-            universe=universe,
-            period=period,
-            now=utc_now,
-            concurrency=concurrency,
-            stop=stop,
-            progress=show_progress,
-        )
 
 
 def _plan_facts(planned: Plan, universe: Universe, period: Period, estimate_s: float | None) -> dict[str, Any]:

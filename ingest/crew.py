@@ -12,7 +12,17 @@ from collections.abc import Callable, Sequence
 
 from archive.payload import Endpoint, Request
 from ingest.endpoints import older_routes, range_bars
-from ingest.errors import FetchError, InvalidKey, NotAnAnswer, NotFound, NotYet, VendorUnavailable, subject_of
+from ingest.errors import (
+    BeyondPlan,
+    FetchError,
+    InvalidKey,
+    NotAnAnswer,
+    NotEntitled,
+    NotFound,
+    NotYet,
+    VendorUnavailable,
+    subject_of,
+)
 from ingest.fetch import Fetcher
 from ingest.pages import Pages, fetch_pages
 from ingest.plan import Step
@@ -61,6 +71,10 @@ class Crew:
             return _outcome(request, Ending.NOT_TRIED, f"not tried: the run was stopped by {exc}")
         except NotYet as exc:
             return _outcome(request, Ending.NOT_YET, exc.why)
+        except (BeyondPlan, NotEntitled) as exc:
+            # Nothing that another night could mend; but without splits and dividends no price can be adjusted.
+            failed = request.endpoint in (Endpoint.SPLITS, Endpoint.DIVIDENDS)
+            return _outcome(request, Ending.FAILED if failed else Ending.BEYOND_PLAN, exc.why)
         except FetchError as exc:
             self._note_failure(exc)
             return _outcome(request, Ending.FAILED, exc.why)
@@ -73,7 +87,20 @@ class Crew:
             row_count=pages.row_count,
             first_session=pages.first_session,
             last_session=pages.last_session,
+            left_out=self._left_out(request, pages),
         )
+
+    def _left_out(self, request: Request, pages: Pages) -> int:
+        """Return of how many sessions before the first row and after the last the vendor said nothing."""
+        asked = _sessions_of(request, self._sessions)
+        if pages.first_session is None or pages.last_session is None:
+            return 0
+        left_out = [day for day in asked if not pages.first_session <= day <= pages.last_session]
+        if left_out:
+            facts = {"ticker": request.ticker, "left_out": len(left_out), "asked": len(asked)}
+            facts |= {"first": str(pages.first_session), "last": str(pages.last_session)}
+            _LOG.info("ingest.range_cut_short", extra=facts)
+        return len(left_out)
 
     async def _fetch(self, request: Request) -> Pages:
         shortened = 0
@@ -120,6 +147,14 @@ class Crew:
         self._unanswered += isinstance(exc, VendorUnavailable | NotAnAnswer)
         if self._unanswered >= _AWAY_AFTER:
             self._stop.request(f"{_AWAY_AFTER} requests in a row without an answer")
+
+
+def _sessions_of(request: Request, sessions: Sequence[dt.date]) -> list[dt.date]:
+    """Return the sessions that a request for bars asks for."""
+    first, last = request.from_date, request.to_date
+    if first is None or last is None:
+        return []
+    return [session for session in sessions if first <= session <= last]
 
 
 def _outcome(request: Request, ending: Ending, why: str) -> StepOutcome:

@@ -20,6 +20,8 @@ _VENDOR_HOSTS = frozenset({"api.massive.com", "api.polygon.io"})
 _BARS_LIMIT = 50_000  # daily bars since 2003 are about 5,800; the vendor's default of 5,000 would cut them
 _ACTIONS_LIMIT = 5_000
 _V3_LIMIT = 1_000
+FOR_REFERENCE = frozenset({Endpoint.TICKERS, Endpoint.TICKER_EVENTS, Endpoint.HOLIDAYS})
+"""What says something of tickers and of the exchange, and nothing of bars."""
 _V1 = {Endpoint.SPLITS: "/stocks/v1/splits", Endpoint.DIVIDENDS: "/stocks/v1/dividends"}
 _V3 = {Endpoint.SPLITS: "/v3/reference/splits", Endpoint.DIVIDENDS: "/v3/reference/dividends"}
 
@@ -45,6 +47,28 @@ def splits(tickers: Sequence[str] | None) -> Request:
 def dividends(tickers: Sequence[str] | None) -> Request:
     """Return the request for every dividend of these tickers, or of the whole market for None."""
     return _actions(Endpoint.DIVIDENDS, tickers)
+
+
+def tickers(ticker: str | None, *, active: bool) -> Request:
+    """Return the request for what the vendor says of a ticker, or of every stock for None: those that trade, or those
+    that no longer do."""
+    query = {"active": str(active).lower(), "limit": str(_V3_LIMIT), "order": "asc", "sort": "ticker"}
+    query |= {"market": "stocks"} if ticker is None else {"ticker": ticker}
+    return Request(Endpoint.TICKERS, _target("/v3/reference/tickers", **query), ticker)
+
+
+def ticker_events(ticker: str) -> Request:
+    """Return the request for the renames of the company behind a ticker.
+
+    Source: an experimental route (`vX`), which answers 404 for most delisted tickers.
+    """
+    path = f"/vX/reference/tickers/{quote(ticker, safe='')}/events"
+    return Request(Endpoint.TICKER_EVENTS, _target(path, types="ticker_change"), ticker)
+
+
+def holidays() -> Request:
+    """Return the request for the exchange's coming holidays and early closes."""
+    return Request(Endpoint.HOLIDAYS, "/v1/marketstatus/upcoming")
 
 
 def older_routes(request: Request) -> list[Request]:

@@ -5,8 +5,15 @@ IngestError
 ├── InvalidDates              a period that ends before it begins
 ├── MissingKey                there is something to fetch and no POLYGON_API_KEY
 ├── AnotherRunUnderWay        a second process fetches into the same archive
+├── AnotherScheduler          a second process fetches every night into the same archive
+├── ProjectFailed             what was fetched could not be projected
 ├── RunStopped                a signal ended the run early
 ├── RunFailed                 a run could not do all of its job
+├── NothingProjected          a spot check without a projection
+├── ProjectionChanging        the projection was swapped as often as a spot check read it
+├── NothingCompared           a spot check that found no close to compare
+├── ClosesApart               a spot check in which too many closes differ from the second source's
+├── MissingLibrary            an optional library is not installed (a misuse)
 └── FetchError                a request that got no answer; .request .why
     ├── InvalidKey            401
     ├── NotEntitled           403: not in the plan at all
@@ -22,7 +29,7 @@ IngestError
 from collections.abc import Mapping, Sequence
 
 from archive.payload import Request
-from sql.errors import InvalidSetting, WarehouseError
+from sql.errors import InvalidSetting, Misuse, WarehouseError
 
 _NAMED = 30
 
@@ -59,6 +66,21 @@ class AnotherRunUnderWay(IngestError):
         super().__init__("another ingest run is under way in this database; it goes on, this one does nothing")
 
 
+class AnotherScheduler(IngestError):
+    """Another process holds the lock of this database's nightly service."""
+
+    def __init__(self) -> None:
+        super().__init__("another `ingest serve` is running in this database; it goes on, this one ends")
+
+
+class ProjectFailed(IngestError):
+    """The `project` command did not do its job; `why` is how it ended. What was fetched is archived."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"what is archived could not be projected: {why}")
+        self.why = why
+
+
 class RunStopped(IngestError):
     """A run was asked to stop; `why` is the signal's name."""
 
@@ -71,12 +93,56 @@ class RunFailed(IngestError):
     """A run could not do all of its job; `failures` maps what was asked for to why it was not got."""
 
     def __init__(self, failures: Mapping[str, str]) -> None:
-        by_reason: dict[str, list[str]] = {}
-        for subject, why in failures.items():
-            by_reason.setdefault(why, []).append(subject)
-        reasons = "; ".join(f"{_named(subjects)}: {why}" for why, subjects in by_reason.items())
-        super().__init__(f"not everything could be fetched: {reasons}")
+        super().__init__(f"not everything could be fetched: {_by_reason(failures)}")
         self.failures = dict(failures)
+
+
+class NothingProjected(IngestError):
+    """There is no projection whose closes could be compared."""
+
+    def __init__(self) -> None:
+        super().__init__("nothing is projected yet; run `project`")
+
+
+class ProjectionChanging(IngestError):
+    """Each of `attempts` times that the projection was read, another was put in its place."""
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(f"the projection was swapped each of the {attempts} times it was read; run the command again")
+
+
+class NothingCompared(IngestError):
+    """A spot check has no close to compare; `failures` maps symbols to why the second source gave nothing."""
+
+    def __init__(self, why: str, failures: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"nothing could be compared: {_by_reason(failures) if failures else why}")
+        self.failures = dict(failures or {})
+
+
+class ClosesApart(IngestError):
+    """More closes than `worst_percent` of those compared differ by more than 1 % from the second source's."""
+
+    def __init__(self, far_percent: float, compared: int, worst_percent: float) -> None:
+        super().__init__(
+            f"{far_percent:.3g} % of {compared:,} closes differ by more than 1 % from the second source's; "
+            f"at most {worst_percent:g} % may (--worst)"
+        )
+        self.far_percent, self.worst_percent = far_percent, worst_percent
+
+
+class MissingLibrary(IngestError, Misuse):
+    """The optional `library` is not installed."""
+
+    def __init__(self, library: str, extra: str) -> None:
+        super().__init__(f"{library} is not installed: pip install 'market-data-warehouse[{extra}]'")
+        self.library = library
+
+
+def _by_reason(failures: Mapping[str, str]) -> str:
+    subjects: dict[str, list[str]] = {}
+    for subject, why in failures.items():
+        subjects.setdefault(why, []).append(subject)
+    return "; ".join(f"{_named(those)}: {why}" for why, those in subjects.items())
 
 
 def _named(subjects: Sequence[str]) -> str:

@@ -3,9 +3,9 @@
 import asyncio
 import datetime as dt
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import click
@@ -53,6 +53,13 @@ to_option = click.option(
     help="Last date. Default, and at most: the last session that has settled.",
 )
 
+reference_option = click.option(
+    "--reference", is_flag=True, help="Also tickers, their events and holidays, where older than 30 days."
+)
+retry_option = click.option(
+    "--retry-refused", is_flag=True, help="Ask again for what the vendor said the key's plan does not include."
+)
+
 
 def period_of(first: dt.date | None, last: dt.date | None) -> Period:
     """Return the period that --from and --to name; a wrong one is a usage error."""
@@ -96,3 +103,9 @@ def stopped_by_signals(stop: Stop) -> Iterator[None]:
         yield
     finally:
         give_back()
+
+
+async def stoppable(job: Coroutine[Any, Any, T], stop: Stop) -> T:
+    """Return what a job returns, with `stop` asked for by the first SIGINT or SIGTERM."""
+    with stopped_by_signals(stop):
+        return await job

@@ -2,15 +2,18 @@
 
 A session's bar still moves after its close (late prints, extended hours in the volume), so a bar counts only if it was
 fetched after the session has settled. That there is no bar is believed a day later still: a plan without the current
-day leaves it out and says nothing. It knows the calendar and nothing of vendors.
+day leaves it out and says nothing. Settled bars are restated too, so each session is looked at again one, five and
+thirty sessions later. It knows the calendar and nothing of vendors.
 
 Source: the vendor's free plan gives a session the next morning; paid plans' bars move until extended hours end, 20:00
 New York, 4 hours after the close.
 """
 
 import datetime as dt
+from functools import lru_cache
 
 import msgspec
+import numpy as np
 
 from archive.calendar import exchange_calendar
 from ingest.errors import InvalidDates
@@ -18,6 +21,20 @@ from ingest.errors import InvalidDates
 SETTLE = dt.timedelta(hours=4, minutes=30)
 _ABSENCE_SETTLES = SETTLE + dt.timedelta(days=1)
 _YEARS_BACK = 5
+LOOKS = (0, 1, 5, 30)
+"""How many sessions after it has settled a session is looked at, and again."""
+
+
+class Span(msgspec.Struct, frozen=True, order=True):
+    """The dates from `first` to `last`, both included."""
+
+    first: dt.date
+    last: dt.date
+
+    def within(self, other: "Span") -> "Span | None":
+        """Return the dates that are in the other span too."""
+        first, last = max(self.first, other.first), min(self.last, other.last)
+        return Span(first, last) if first <= last else None
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -44,6 +61,28 @@ def last_surely_absent(now: dt.datetime) -> dt.date:
 def settled_at(session: dt.date) -> dt.datetime:
     """Return the UTC instant from which on a session's bar is final."""
     return exchange_calendar().close_of(session) + SETTLE
+
+
+def looked_at(fetched_at: dt.datetime, now: dt.datetime) -> tuple[Span, ...]:
+    """Return the dates whose bars, fetched at `fetched_at`, need no other look at `now`; later is never worse.
+
+    A session is due for a look once it has settled, and again as each later session of `LOOKS` has; of looks that
+    were missed only the last is made up for.
+    """
+    return _looked_at(last_settled(fetched_at), last_settled(now))
+
+
+@lru_cache(maxsize=4096)
+def _looked_at(newest_then: dt.date, newest_now: dt.date) -> tuple[Span, ...]:
+    sessions = exchange_calendar().sessions
+    then, now = (int(np.searchsorted(sessions, np.datetime64(newest))) for newest in (newest_then, newest_now))
+    # A session is due for look k from k to next_k - 1 sessions after it, and has had it if it was k sessions old then.
+    spans = []
+    for k, next_k in zip(LOOKS, (*LOOKS[1:], now + 1), strict=True):
+        oldest, newest = max(now - next_k + 1, 0), min(then, now) - k
+        if oldest <= newest:
+            spans.append(Span(sessions[oldest].astype(object), sessions[newest].astype(object)))
+    return tuple(reversed(spans))
 
 
 def asked_period(first: dt.date | None, last: dt.date | None, now: dt.datetime) -> Period:

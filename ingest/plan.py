@@ -1,22 +1,45 @@
 """The plan: the fewest requests that make coverage whole, with the reason for each. Pure: no clock, no database.
 
-For symbols that is one range request each, from the first missing session to the last, whatever is missing between;
-for the whole market one grouped request for each missing session; and fresh lists of splits and dividends, first,
-so that a run that is cut off leaves no split that looks like a gap. Never asked for is what is covered.
+Bars of symbols are asked for by symbol, from the first missing session to the last, or by session for the whole
+market, whichever needs fewer calls; bars of the whole market by session. Fresh lists of splits and dividends come
+first, so that a run that is cut off leaves no split that looks like a gap; what is for reference comes last. Never
+asked for is what is covered.
 """
 
 import datetime as dt
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
 import msgspec
 
 from archive.payload import Endpoint, Request
-from ingest.coverage import Coverage, Span, TickerCoverage
-from ingest.endpoints import TICKERS_PER_REQUEST, dividends, grouped, range_bars, splits
+from ingest.cheapest import cheapest
+from ingest.coverage import Coverage, TickerCoverage
+from ingest.endpoints import (
+    TICKERS_PER_REQUEST,
+    dividends,
+    grouped,
+    holidays,
+    range_bars,
+    splits,
+    ticker_events,
+    tickers,
+)
+from ingest.period import Span
 from ingest.universe import Universe
 
 MARKET = "market"
+# So many symbols asked for one by one cost as much as the vendor's whole list of tickers, 1,000 a page.
+_FEW_SYMBOLS = 15
+
+
+class Due(msgspec.Struct, frozen=True):
+    """From when on lists are fresh enough: those of splits and dividends, and those for reference, which are not asked
+    for where that is None."""
+
+    actions: dt.datetime
+    reference: dt.datetime | None = None
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -29,8 +52,8 @@ class Step(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """What a run is to ask for, in order, and what it need not ask for.
 
-    `sessions` is how many the period has; `already_have` and `beyond_plan` say for how many of them each symbol (or
-    the market) is answered for, and for how many of those the vendor said that it will never give them. `unknown` are
+    `sessions` is how many the period has; `already_have` and `beyond_plan` say how many of them each symbol (or the
+    market) need not be asked for, and how many of those the vendor said that it will never give. `unknown` are
     symbols for which the vendor has answered in the period and of which the archive has no bar at all.
     """
 
@@ -41,65 +64,143 @@ class Plan(msgspec.Struct, frozen=True):
     unknown: tuple[str, ...] = ()
 
 
-def make_plan(universe: Universe, sessions: Sequence[dt.date], coverage: Coverage, lists_due_at: dt.datetime) -> Plan:
-    """Return the plan for a universe and the sessions of a period, in order.
-
-    Lists of splits and dividends fetched before `lists_due_at` are fetched again.
-    """
-    lists = tuple(_lists(universe, coverage, lists_due_at)) if sessions else ()
-    if universe.symbols is None:
-        return _market_plan(sessions, coverage, lists)
-    return _symbols_plan(universe.symbols, sessions, coverage, lists)
-
-
-def _market_plan(sessions: Sequence[dt.date], coverage: Coverage, lists: tuple[Step, ...]) -> Plan:
-    missing = _outside(sessions, coverage.market.spans)
-    reason = f"{len(missing):,} of {len(sessions):,} sessions missing"
-    return Plan(
-        steps=lists + tuple(Step(grouped(session), reason) for session in missing),
-        sessions=len(sessions),
-        already_have={MARKET: len(sessions) - len(missing)},
-        beyond_plan=_beyond_plan({MARKET: coverage.market}, sessions),
-    )
-
-
-def _symbols_plan(
-    symbols: Sequence[str], sessions: Sequence[dt.date], coverage: Coverage, lists: tuple[Step, ...]
-) -> Plan:
+def make_plan(universe: Universe, sessions: Sequence[dt.date], coverage: Coverage, due: Due) -> Plan:
+    """Return the plan for a universe and the sessions of a period, in order."""
+    own = {MARKET: coverage.market}
+    if universe.symbols is not None:
+        own = {symbol: coverage.of(symbol) for symbol in universe.symbols}
     not_of_market = _outside(sessions, coverage.market.spans)
-    missing = {symbol: _outside(not_of_market, coverage.of(symbol).spans) for symbol in symbols}
-    bars = tuple(
-        Step(range_bars(symbol, days[0], days[-1]), f"{len(days):,} of {len(sessions):,} sessions missing")
-        for symbol, days in missing.items()
-        if days
-    )
-    beyond_plan = _beyond_plan({symbol: coverage.of(symbol) for symbol in symbols}, sessions)
+    unanswered = {name: _outside(not_of_market, coverage.spans) for name, coverage in own.items()}
+    missing = {
+        name: _outside(days[bisect_right(days, coverage.horizon) :], own[name].beyond_plan)
+        for name, days in unanswered.items()
+    }
     # Of a symbol that only the market's answers cover, the archive may have bars that are not counted here.
-    named = len(not_of_market) == len(sessions)
+    named = universe.symbols is not None and len(not_of_market) == len(sessions)
     return Plan(
-        steps=lists + bars,
+        steps=tuple(_steps(universe, sessions, missing, coverage, due)) if sessions else (),
         sessions=len(sessions),
-        already_have={symbol: len(sessions) - len(days) for symbol, days in missing.items()},
-        beyond_plan=beyond_plan,
+        already_have={name: len(sessions) - len(days) for name, days in missing.items()},
+        beyond_plan={
+            name: len(days) - len(missing[name]) for name, days in unanswered.items() if len(days) > len(missing[name])
+        },
         unknown=tuple(
-            symbol
-            for symbol, days in missing.items()
-            if named and len(days) < len(sessions) and not coverage.of(symbol).row_count and symbol not in beyond_plan
+            name for name, days in unanswered.items() if named and not own[name].row_count and len(days) < len(sessions)
         ),
     )
 
 
-def _lists(universe: Universe, coverage: Coverage, due_at: dt.datetime) -> Iterator[Step]:
+def _steps(
+    universe: Universe,
+    sessions: Sequence[dt.date],
+    missing: Mapping[str, Sequence[dt.date]],
+    coverage: Coverage,
+    due: Due,
+) -> Iterator[Step]:
+    yield from _actions(universe, coverage, due.actions)
+    if universe.symbols is None:
+        yield from _by_session(missing[MARKET], _missing(missing[MARKET], len(sessions)))
+    else:
+        yield from _bars_of_symbols(missing, sessions, coverage)
+    if due.reference is not None:
+        yield from _reference(universe, coverage, due.reference)
+
+
+def _bars_of_symbols(
+    missing: Mapping[str, Sequence[dt.date]], sessions: Sequence[dt.date], coverage: Coverage
+) -> Iterator[Step]:
+    holes = (hole for symbol, days in missing.items() for hole in _holes(symbol, days, sessions, coverage.of(symbol)))
+    asked_now = _without_guesses(holes, coverage)
+    choice = cheapest({hole: hole.days for hole in asked_now})
+    for hole in asked_now:
+        if hole in choice.names:
+            yield Step(range_bars(hole.symbol, hole.days[0], hole.days[-1]), _missing(hole.days, len(sessions)))
+    others = {hole.symbol for hole in asked_now if hole not in choice.names}
+    yield from _by_session(sorted(choice.sessions), f"one call for {len(others):,} symbols that miss it")
+
+
+class _Hole(msgspec.Struct, frozen=True):
+    """Sessions that one call for a symbol would fill."""
+
+    symbol: str
+    days: tuple[dt.date, ...]
+
+
+def _holes(
+    symbol: str, missing: Sequence[dt.date], sessions: Sequence[dt.date], own: TickerCoverage
+) -> Iterator[_Hole]:
+    """Yield a symbol's missing sessions as they can be asked for.
+
+    What was never asked for is one call, whatever lies between. What an answer left out is asked for run by run: a
+    call across the bars between two runs would be answered as before.
+    """
+    never_asked = tuple(_outside(missing, own.asked))
+    if never_asked:
+        yield _Hole(symbol, never_asked)
+    left_out = sorted(set(missing).difference(never_asked))
+    places = [bisect_left(sessions, day) for day in left_out]
+    for _, run in groupby(enumerate(places), lambda numbered: numbered[1] - numbered[0]):
+        yield _Hole(symbol, tuple(sessions[place] for _, place in run))
+
+
+def _without_guesses(holes: Iterable[_Hole], coverage: Coverage) -> list[_Hole]:
+    """Return the holes to ask for now.
+
+    A vendor that cuts ranges at the edge of a plan cuts them all on the same date, and one question tells. So of
+    symbols whose bars begin alike only one is asked for what was before, until one was found to have been listed then.
+    """
+    asked_now: list[_Hole] = []
+    guessed: set[dt.date] = set()
+    for hole in holes:
+        first_bar, last = coverage.of(hole.symbol).first_bar, hole.days[-1]
+        if first_bar is not None and last < first_bar:
+            if last in guessed:
+                continue
+            if not any(_holds(own.silent, last) for own in coverage.tickers.values()):
+                guessed.add(last)
+        asked_now.append(hole)
+    return asked_now
+
+
+def _holds(spans: Sequence[Span], day: dt.date) -> bool:
+    return any(span.first <= day <= span.last for span in spans)
+
+
+def _by_session(sessions: Sequence[dt.date], reason: str) -> Iterator[Step]:
+    for session in sessions:
+        yield Step(grouped(session), reason)
+
+
+def _actions(universe: Universe, coverage: Coverage, due_at: dt.datetime) -> Iterator[Step]:
     for endpoint, ask in ((Endpoint.SPLITS, splits), (Endpoint.DIVIDENDS, dividends)):
         wanted: Sequence[str | None] = (None,) if universe.symbols is None else universe.symbols
         stale = [symbol for symbol in wanted if _is_stale(coverage.listed_at(endpoint, symbol), due_at)]
-        reason = f"not fetched since {due_at:%Y-%m-%d %H:%M} UTC"
+        reason = _since(due_at)
         if None in stale:
             yield Step(ask(None), reason)
             continue
         symbols = [symbol for symbol in stale if symbol is not None]
         for start in range(0, len(symbols), TICKERS_PER_REQUEST):
             yield Step(ask(symbols[start : start + TICKERS_PER_REQUEST]), reason)
+
+
+def _reference(universe: Universe, coverage: Coverage, due_at: dt.datetime) -> Iterator[Step]:
+    """Yield the lists for reference that are too old. Renames are asked for one ticker a call, so not for a market."""
+    symbols = universe.symbols or ()
+    listed: Sequence[str | None] = symbols if 0 < len(symbols) <= _FEW_SYMBOLS else (None,)
+    wanted = [tickers(symbol, active=active) for active in (True, False) for symbol in listed]
+    wanted += [ticker_events(symbol) for symbol in symbols]
+    for request in (holidays(), *wanted):
+        if _is_stale(coverage.lists_at.get((request.endpoint, request.target)), due_at):
+            yield Step(request, _since(due_at))
+
+
+def _missing(days: Sequence[dt.date], sessions: int) -> str:
+    return f"{len(days):,} of {sessions:,} sessions missing or due for another look"
+
+
+def _since(due_at: dt.datetime) -> str:
+    return f"not fetched since {due_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _is_stale(fetched_at: dt.datetime | None, due_at: dt.datetime) -> bool:
@@ -114,12 +215,3 @@ def _outside(sessions: Sequence[dt.date], spans: Sequence[Span]) -> list[dt.date
         outside += sessions[after : bisect_left(sessions, span.first)]
         after = bisect_right(sessions, span.last)
     return outside + list(sessions[after:])
-
-
-def _beyond_plan(coverages: dict[str, TickerCoverage], sessions: Sequence[dt.date]) -> dict[str, int]:
-    counts = {
-        name: len(sessions) - len(_outside(sessions, coverage.beyond_plan))
-        for name, coverage in coverages.items()
-        if coverage.beyond_plan
-    }
-    return {name: count for name, count in counts.items() if count}

@@ -6,7 +6,9 @@ from enum import StrEnum
 
 import msgspec
 
+from ingest.period import Period
 from ingest.plan import Plan
+from ingest.universe import Universe
 
 
 class Ending(StrEnum):
@@ -14,6 +16,7 @@ class Ending(StrEnum):
 
     ANSWERED = "answered"
     EMPTY = "empty"
+    BEYOND_PLAN = "beyond_plan"
     NOT_YET = "not_yet"
     FAILED = "failed"
     NOT_TRIED = "not_tried"
@@ -21,7 +24,8 @@ class Ending(StrEnum):
 
 class StepOutcome(msgspec.Struct, frozen=True):
     """How one step ended. `subject` is the symbol or session it was about; `first_session` and `last_session` are
-    those of the rows that came (ex-dates for splits and dividends); `why` says what came instead of an answer."""
+    those of the rows that came (ex-dates for splits and dividends); `left_out` is how many sessions asked for lie
+    before or after those, on which the vendor was silent; `why` says what came instead of an answer."""
 
     subject: str
     endpoint: str
@@ -30,6 +34,7 @@ class StepOutcome(msgspec.Struct, frozen=True):
     row_count: int = 0
     first_session: dt.date | None = None
     last_session: dt.date | None = None
+    left_out: int = 0
     why: str | None = None
 
 
@@ -59,14 +64,19 @@ class RunReport(msgspec.Struct, frozen=True):
     outcomes: tuple[StepOutcome, ...]
 
     def failures(self) -> dict[str, str]:
-        """Return what could not be got, and why."""
+        """Return what could not be got, and why; nothing failed that was got in another way."""
         failed = {
             outcome.subject: outcome.why or ""
             for outcome in self.outcomes
-            if outcome.ending in (Ending.FAILED, Ending.NOT_TRIED)
+            if self.left_to_ask and outcome.ending in (Ending.FAILED, Ending.NOT_TRIED)
         }
-        why = f"the vendor has no bar of it from {self.first} to {self.last}; case matters in symbols"
-        return dict.fromkeys(self.unknown, why) | failed
+        dates = f"from {self.first} to {self.last}"
+        refused = [name for name, count in self.beyond_plan.items() if count == self.sessions]
+        return (
+            dict.fromkeys(self.unknown, f"the vendor has no bar of it {dates}; case matters in symbols")
+            | dict.fromkeys(refused, f"the key's plan includes no session of it {dates}")
+            | failed
+        )
 
 
 class PlannedRun(msgspec.Struct, frozen=True):
@@ -75,12 +85,13 @@ class PlannedRun(msgspec.Struct, frozen=True):
     universe: str
     first: dt.date
     last: dt.date
+    vendor_plan: str
     sessions: int
     already_have: dict[str, int]
     requests: tuple[str, ...]
 
 
-def planned_run(universe: str, first: dt.date, last: dt.date, plan: Plan) -> PlannedRun:
-    """Return what the ledger keeps of a plan."""
+def planned_run(universe: Universe, period: Period, vendor_plan: str, plan: Plan) -> PlannedRun:
+    """Return what the ledger keeps of a plan; refusals are remembered for the vendor plan they came under."""
     targets = tuple(step.request.target for step in plan.steps)
-    return PlannedRun(universe, first, last, plan.sessions, plan.already_have, targets)
+    return PlannedRun(str(universe), period.first, period.last, vendor_plan, plan.sessions, plan.already_have, targets)

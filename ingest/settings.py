@@ -3,6 +3,7 @@
 The key is kept where no repr, log line, error or encoder can show it.
 """
 
+import datetime as dt
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ _BASE_URL = "https://api.massive.com"
 _UNIVERSE_FILE = Path(__file__).parents[1] / "ops" / "universe.txt"
 _FREE_PLAN = 5
 _SHORTEST_SECRET = 8
+_TWO_IN_THE_MORNING = dt.time(2)
 
 
 class VendorKey:
@@ -49,17 +51,20 @@ class VendorKey:
 class IngestSettings(msgspec.Struct, frozen=True):
     """How to talk to the vendor, and for which symbols.
 
-    Units: rate_limit_per_minute in requests; 0 sets no limit of ours.
+    Units: rate_limit_per_minute in requests; 0 sets no limit of ours. `vendor_plan` is the name of the subscription:
+    what the vendor refused under one name is asked for again under another. `nightly_at` is on New York's clock.
     """
 
     key: VendorKey | None
     base_url: str
     universe: Universe
     rate_limit_per_minute: int
+    vendor_plan: str = ""
+    nightly_at: dt.time = _TWO_IN_THE_MORNING
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "IngestSettings":
-        """Read POLYGON_API_KEY, POLYGON_BASE_URL, UNIVERSE and RATE_LIMIT_PER_MINUTE.
+        """Read POLYGON_API_KEY, POLYGON_BASE_URL, POLYGON_PLAN, UNIVERSE, RATE_LIMIT_PER_MINUTE and NIGHTLY_AT.
 
         Raises: InvalidSetting; IngestError when the default universe cannot be read.
         """
@@ -69,6 +74,10 @@ class IngestSettings(msgspec.Struct, frozen=True):
             universe=_universe(environ),
             rate_limit_per_minute=read_setting(
                 environ, "RATE_LIMIT_PER_MINUTE", _FREE_PLAN, _whole_number, "must be 0 (no limit) or more, per minute"
+            ),
+            vendor_plan=environ.get("POLYGON_PLAN", "").strip(),
+            nightly_at=read_setting(
+                environ, "NIGHTLY_AT", _TWO_IN_THE_MORNING, time_of_day, "must be a time from 00:00 to 23:59, New York"
             ),
         )
 
@@ -111,3 +120,11 @@ def _whole_number(text: str) -> int:
     if number < 0:
         raise ValueError(text)
     return number
+
+
+def time_of_day(text: str) -> dt.time:
+    """Return the time that HH:MM means.
+
+    Raises: ValueError for anything else.
+    """
+    return dt.datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007

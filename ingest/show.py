@@ -1,17 +1,19 @@
 """Plans and runs as tables for a person; it decides nothing."""
 
 import datetime as dt
+from collections import defaultdict
 
 import click
 
 from ingest.errors import subject_of
 from ingest.period import Period
 from ingest.plan import Plan
-from ingest.report import Ending, RunReport
+from ingest.report import Ending, RunReport, StepOutcome
 from ingest.universe import Universe
 from sql.command import print_table
 
 _SHOWN = 40
+_NAMED = 5
 
 
 def print_plan(planned: Plan, universe: Universe, period: Period, estimate_s: float | None) -> None:
@@ -52,7 +54,15 @@ def print_report(report: RunReport, universe: Universe) -> None:
     if shown:
         columns = ("what", "endpoint", "ended", "rows", "first", "last", "why")
         rows = [
-            (each.subject, each.endpoint, each.ending, each.row_count, each.first_session, each.last_session, each.why)
+            (
+                each.subject,
+                each.endpoint,
+                each.ending,
+                each.row_count,
+                each.first_session,
+                each.last_session,
+                _why(each),
+            )
             for each in shown
         ]
         print_table(f"fetched for {report.first} to {report.last}", columns, rows)
@@ -64,6 +74,12 @@ def print_report(report: RunReport, universe: Universe) -> None:
         click.echo(f"left for the next run: {counted(report.left_to_ask, 'request')}")
 
 
+def _why(outcome: StepOutcome) -> str | None:
+    if not outcome.left_out:
+        return outcome.why
+    return f"{counted(outcome.left_out, 'session')} asked for left out before or after these"
+
+
 def _nothing_to_do(sessions: int, universe: Universe, period: Period) -> str:
     whom = "the whole market" if universe.symbols is None else counted(len(universe.symbols), "symbol")
     what = f"{whom}, {counted(sessions, 'session')} from {period.first} to {period.last}"
@@ -71,8 +87,12 @@ def _nothing_to_do(sessions: int, universe: Universe, period: Period) -> str:
 
 
 def _print_beyond_plan(sessions: dict[str, int]) -> None:
+    alike = defaultdict(list)
     for name, count in sessions.items():
-        click.echo(f"{name}: {counted(count, 'session')} beyond what the key's plan gives; not asked for again")
+        alike[count].append(name)
+    for count, names in alike.items():
+        whom = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
+        click.echo(f"{whom}: {counted(count, 'session')} beyond what the key's plan gives; not asked for again")
 
 
 def counted(number: int, noun: str) -> str:

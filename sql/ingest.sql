@@ -57,12 +57,17 @@ SELECT
     payload.run_id,
     assessment.outcome,
     assessment.row_count,
+    assessment.first_session,
     assessment.last_session,
-    assessment.next_request
+    assessment.next_request,
+    run.detail ->> 'vendor_plan' AS vendor_plan
 FROM archive.payload
 JOIN archive.assessment
     ON assessment.archive_seq = payload.archive_seq
     AND assessment.assessor = $2
+LEFT JOIN archive.run
+    ON run.run_id = payload.run_id
+    AND run.phase = 'started'
 WHERE payload.source = $1
     AND assessment.outcome = ANY($3::text[])
 ORDER BY payload.archive_seq

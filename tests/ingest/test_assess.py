@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive.payload import Request, Response, Transfer
-from ingest.assess import Outcome, assess
-from ingest.endpoints import dividends, grouped, range_bars, splits
+from ingest.assess import Assessment, Outcome, assess
+from ingest.endpoints import dividends, grouped, holidays, range_bars, splits, ticker_events, tickers
 
 MONDAY, TUESDAY, FRIDAY = dt.date(2024, 1, 8), dt.date(2024, 1, 9), dt.date(2024, 1, 12)
 RANGE = range_bars("AAPL", MONDAY, FRIDAY)
@@ -215,3 +215,22 @@ def test_every_recorded_refusal_is_told_apart(market_data: Path) -> None:
     assert [str(outcome) for outcome in found] == [
         *("bad_key", "bad_key", "never", "not_yet", "not_entitled", "not_found", "throttled")
     ]
+
+
+def test_lists_for_reference_are_answers_in_their_own_shapes() -> None:
+    coming = b'[{"date":"2026-11-26","exchange":"NYSE","name":"Thanksgiving","status":"closed"}]'
+    assert assess(response(coming, holidays())) == Assessment(Outcome.ANSWER, 1)
+    assert assess(response(b"[]", holidays())).outcome is Outcome.EMPTY
+    renamed = b'{"status":"OK","results":{"name":"Meta","events":[{"type":"ticker_change","date":"2022-06-09"}]}}'
+    assert assess(response(renamed, ticker_events("META"))) == Assessment(Outcome.ANSWER, 1)
+    assert assess(response(b'{"status":"OK"}', ticker_events("META"))).outcome is Outcome.EMPTY
+    assert assess(response(b'{"status":"OK","results":[]}', ticker_events("META"))).outcome is Outcome.NOT_AN_ANSWER
+    listed = b'{"status":"OK","results":[{"ticker":"A"}],"next_url":"https://api.massive.com/v3/x?cursor=1"}'
+    assert assess(response(listed, tickers(None, active=True))).next_request == "/v3/x?cursor=1"
+
+
+def test_a_ticker_without_events_is_an_empty_answer() -> None:
+    not_found = b'{"status":"NOT_FOUND","message":"Data not found."}'
+    assert assess(response(not_found, ticker_events("GONE"), 404)) == Assessment(
+        Outcome.EMPTY, message="Data not found."
+    )

@@ -27,6 +27,7 @@ from tests.ingest.conftest import FIRST, KEY, LAST, NOW, QUICK, Warehouse
 
 SESSIONS = Period(FIRST, LAST).sessions()
 FRIDAY_NIGHT = dt.datetime(2024, 6, 29, 1, 0, tzinfo=dt.UTC)
+BEYOND_PLAN = '{"status": "NOT_AUTHORIZED", "message": "Your plan doesn\'t include this data timeframe."}'
 NOT_YET = '{"status": "NOT_AUTHORIZED", "message": "Attempted to request today\'s data before end of day."}'
 
 
@@ -78,7 +79,20 @@ async def test_lists_of_actions_are_fetched_again_once_another_session_has_settl
     # Monday's session settles at 00:30 UTC on Tuesday.
     tuesday = dt.datetime(2024, 7, 2, 0, 30, tzinfo=dt.UTC)
     report = await warehouse.backfill("AAPL", now=lambda: tuesday)
-    assert [each.endpoint for each in report.outcomes] == ["splits", "dividends"]
+    assert [each.endpoint for each in report.outcomes][:2] == ["splits", "dividends"]
+
+
+async def test_sessions_are_looked_at_again_after_one_five_and_thirty_more(warehouse: Warehouse) -> None:
+    await warehouse.backfill("AAPL")
+    tuesday = dt.datetime(2024, 7, 2, 0, 30, tzinfo=dt.UTC)
+    report = await warehouse.backfill("AAPL", now=lambda: tuesday)
+    (looked,) = (each for each in report.outcomes if each.endpoint == "range")
+    assert (looked.first_session, looked.last_session) == (SESSIONS[-30], LAST)
+    assert (await warehouse.backfill("AAPL", now=lambda: tuesday)).planned == 0
+    # Sixty sessions later nothing is due any more but the lists.
+    autumn = dt.datetime(2024, 10, 1, tzinfo=dt.UTC)
+    assert [each.endpoint for each in (await warehouse.backfill("AAPL", now=lambda: autumn)).outcomes][2:] == ["range"]
+    assert (await warehouse.backfill("AAPL", now=lambda: autumn)).planned == 0
 
 
 async def test_a_bar_fetched_before_its_session_settled_is_fetched_again(warehouse: Warehouse) -> None:
@@ -86,7 +100,8 @@ async def test_a_bar_fetched_before_its_session_settled_is_fetched_again(warehou
     await warehouse.backfill("AAPL", now=lambda: friday_evening)
     report = await warehouse.backfill("AAPL")
     (bars,) = (each for each in report.outcomes if each.endpoint == "range")
-    assert (bars.first_session, bars.last_session) == (LAST, LAST)
+    assert bars.last_session == LAST
+    assert (await warehouse.backfill("AAPL")).planned == 0
 
 
 async def test_pages_are_followed_to_the_last(warehouse: Warehouse) -> None:
@@ -106,9 +121,9 @@ async def test_a_run_that_was_killed_between_two_pages_goes_on_after_the_first(w
     def second_page(path: str) -> bool:
         nonlocal cursor_calls
         cursor_calls += "/ticker/" in path
-        return "/ticker/" in path and cursor_calls == 2
+        return "/ticker/" in path and cursor_calls > 1
 
-    warehouse.vendor.fail_next(400, path=second_page)
+    warehouse.vendor.fail_next(400, path=second_page, times=99)
     report = await warehouse.backfill("AAPL")
     assert list(report.failures()) == ["AAPL"]
     plan = await plan_backfill(warehouse.pool, universe_of(["AAPL"]), Period(FIRST, LAST), NOW)
@@ -128,8 +143,11 @@ async def test_a_next_page_on_another_host_is_refused_and_the_key_never_sent_the
         warehouse.vendor.vendor.page_rows = {"range": 50}
         report = await warehouse.backfill("AAPL")
         assert foreign.requests == []
-    assert foreign.url.removeprefix("http://") in report.failures()["AAPL"]
-    assert warehouse.vendor.counts["range"] == 1
+    refused = [each for each in report.outcomes if each.ending is Ending.FAILED]
+    assert all(foreign.url.removeprefix("http://") in (each.why or "") for each in refused)
+    # What was on the pages that were not followed is asked for on its own.
+    assert [each.endpoint for each in report.outcomes][2:] == ["range"] * 3
+    assert (len(refused), report.failures(), report.left_to_ask) == (2, {}, 0)
 
 
 async def test_pages_that_lead_in_a_circle_end(warehouse: Warehouse) -> None:
@@ -150,15 +168,74 @@ async def test_a_vendor_without_the_new_routes_is_asked_on_the_old_ones(warehous
     assert (await warehouse.backfill("AAPL,MSFT")).planned == 0
 
 
-async def test_dates_beyond_the_plan_fail_once_and_are_not_asked_for_again(warehouse: Warehouse) -> None:
-    warehouse.vendor.fail_next(
-        403, body='{"message": "Your plan doesn\'t include this data timeframe."}', path="/ticker/AAPL/"
-    )
+async def test_dates_beyond_the_plan_are_not_asked_for_again(warehouse: Warehouse) -> None:
+    warehouse.vendor.fail_next(403, body=BEYOND_PLAN, path="/ticker/", times=2)
     report = await warehouse.backfill("AAPL,MSFT")
-    assert list(report.failures()) == ["AAPL"]
+    assert {each.ending for each in report.outcomes if each.endpoint == "range"} == {Ending.BEYOND_PLAN}
+    assert list(report.failures()) == ["AAPL", "MSFT"]
     again = await warehouse.backfill("AAPL,MSFT")
-    assert (again.planned, again.failures()) == (0, {})
-    assert again.beyond_plan == {"AAPL": len(SESSIONS)}
+    assert (again.planned, list(again.failures())) == (0, ["AAPL", "MSFT"])
+    assert again.beyond_plan == {"AAPL": len(SESSIONS), "MSFT": len(SESSIONS)}
+    later = NOW + dt.timedelta(minutes=1)
+    assert (await warehouse.backfill("AAPL,MSFT", retry_refused=True, now=lambda: later)).failures() == {}
+
+
+async def test_a_refusal_that_another_symbols_bars_contradict_is_asked_for_again(warehouse: Warehouse) -> None:
+    warehouse.vendor.fail_next(403, body=BEYOND_PLAN, path="/ticker/AAPL/")
+    report = await warehouse.backfill("AAPL,MSFT", concurrency=1)
+    assert (report.failures(), report.beyond_plan, report.left_to_ask) == ({}, {}, 1)
+    again = await warehouse.backfill("AAPL,MSFT")
+    assert [each.subject for each in again.outcomes] == ["AAPL"]
+    assert again.left_to_ask == 0
+
+
+async def test_ranges_that_a_plan_silently_cuts_cost_one_question_more(
+    warehouse: Warehouse, small_market: SyntheticMarket
+) -> None:
+    a_year_later = dt.datetime(2025, 3, 15, 15, 0, tzinfo=dt.UTC)
+    async with FakePolygon(small_market, key=KEY, clock=lambda: a_year_later, plan=Plan(history_years=1)) as vendor:
+        late = Warehouse(warehouse.pool, vendor)
+        report = await late.backfill("AAPL,MSFT,SPY", now=lambda: a_year_later)
+        cut = len(Period(FIRST, dt.date(2024, 3, 14)).sessions())
+        assert [each.left_out for each in report.outcomes if each.endpoint == "range"] == [cut, cut, cut, 0]
+        assert vendor.counts["range"] == 4
+        assert (report.failures(), report.left_to_ask) == ({}, 0)
+        assert report.beyond_plan == dict.fromkeys(("AAPL", "MSFT", "SPY"), cut)
+        assert (await late.backfill("AAPL,MSFT,SPY", now=lambda: a_year_later)).planned == 0
+        # Under another plan they are asked for again, and come.
+        vendor.plan = Plan()
+        upgraded = late.settings(vendor_plan="advanced")
+        grown = await late.backfill("AAPL,MSFT,SPY", settings=upgraded, now=lambda: a_year_later)
+        assert (grown.beyond_plan, grown.left_to_ask) == ({}, 0)
+        assert {each.first_session for each in grown.outcomes} == {FIRST}
+
+
+async def test_a_range_that_is_cut_short_once_is_made_whole_in_the_same_run(warehouse: Warehouse) -> None:
+    warehouse.vendor.silently_truncate_next(path="/ticker/AAPL/")
+    report = await warehouse.backfill("AAPL,MSFT")
+    cut, rest = (each for each in report.outcomes if each.subject == "AAPL")
+    assert cut.left_out > 0
+    assert (rest.first_session, rest.left_out) == (FIRST, 0)
+    assert report.left_to_ask == 0
+
+
+async def test_a_symbol_that_was_listed_and_delisted_costs_a_question_for_each_side_once(
+    warehouse: Warehouse,
+) -> None:
+    first, last = dt.date(2023, 11, 1), dt.date(2024, 6, 28)
+    report = await warehouse.backfill("AAPL", first=first)
+    assert [each.ending for each in report.outcomes if each.endpoint == "range"] == [Ending.ANSWERED, Ending.EMPTY]
+    assert (await warehouse.backfill("AAPL", first=first, last=last)).planned == 0
+
+
+async def test_what_is_for_reference_is_fetched_on_request_and_kept_for_a_month(warehouse: Warehouse) -> None:
+    assert "tickers" not in {each.endpoint for each in (await warehouse.backfill("AAPL,BCpC")).outcomes}
+    report = await warehouse.backfill("AAPL,BCpC", reference=True)
+    assert [each.endpoint for each in report.outcomes] == ["holidays"] + ["tickers"] * 4 + ["ticker_events"] * 2
+    assert report.failures() == {}
+    assert (await warehouse.backfill("AAPL,BCpC", reference=True)).planned == 0
+    market = await warehouse.backfill("all", first=LAST, reference=True)
+    assert [each.endpoint for each in market.outcomes if each.endpoint == "tickers"] == ["tickers"] * 2
 
 
 async def test_a_session_that_the_vendor_silently_leaves_out_is_asked_for_again_later(
@@ -170,20 +247,21 @@ async def test_a_session_that_the_vendor_silently_leaves_out_is_asked_for_again_
         report = await late.backfill("AAPL,MSFT", now=lambda: FRIDAY_NIGHT)
     assert report.failures() == {}
     assert {each.last_session for each in report.outcomes if each.endpoint == "range"} == {dt.date(2024, 6, 27)}
-    assert report.left_to_ask == 2
-    bars = [each for each in (await warehouse.backfill("AAPL,MSFT")).outcomes if each.endpoint == "range"]
-    assert [(each.first_session, each.last_session) for each in bars] == [(LAST, LAST)] * 2
+    # Which session that is, one call for the market tells of both.
+    assert report.left_to_ask == 1
+    (bars,) = (each for each in (await warehouse.backfill("AAPL,MSFT")).outcomes if each.endpoint == "grouped")
+    assert (bars.first_session, bars.last_session) == (LAST, LAST)
 
 
 async def test_a_session_that_is_refused_as_not_out_yet_is_left_out_of_all_further_requests(
     warehouse: Warehouse,
 ) -> None:
     warehouse.vendor.fail_next(403, body=NOT_YET, times=1, path="/ticker/AAPL/")
-    report = await warehouse.backfill("AAPL,MSFT,SPY", concurrency=1)
+    report = await warehouse.backfill("AAPL,MSFT,SPY", concurrency=1, now=lambda: FRIDAY_NIGHT)
     ranges = [request.path.rpartition("/")[2] for request in warehouse.vendor.requests if request.kind == "range"]
     assert ranges == ["2024-06-28", "2024-06-27", "2024-06-27", "2024-06-27"]
     assert report.failures() == {}
-    assert report.left_to_ask == 3
+    assert report.left_to_ask == 1
 
 
 async def test_a_vendor_that_always_says_not_yet_is_not_asked_session_by_session(warehouse: Warehouse) -> None:
@@ -259,7 +337,7 @@ async def test_a_run_without_a_key_says_so_before_it_begins(warehouse: Warehouse
 
 async def test_what_was_archived_and_not_assessed_is_assessed_before_the_next_plan(warehouse: Warehouse) -> None:
     request = range_bars("AAPL", FIRST, LAST)
-    body = b'{"ticker":"AAPL","status":"OK","results":[{"t":1704171600000}]}'
+    body = b'{"ticker":"AAPL","status":"OK","results":[{"t":1704171600000},{"t":1719547200000}]}'
     response = Response("polygon", request, NOW, 200, [], Transfer.COMPLETE, body)
     await append_responses(warehouse.pool, uuid.uuid4(), [response] * 70)
     report = await warehouse.backfill("AAPL")
