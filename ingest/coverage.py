@@ -59,6 +59,11 @@ class TickerCoverage(msgspec.Struct, frozen=True):
     row_count: int = 0
     first_bar: dt.date | None = None
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the vendor was asked for it by name, and has never given a bar."""
+        return bool(self.silent) and not self.row_count
+
 
 NOTHING = TickerCoverage()
 

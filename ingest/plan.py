@@ -1,9 +1,9 @@
 """The plan: the fewest requests that make coverage whole, with the reason for each. Pure: no clock, no database.
 
-Bars of symbols are asked for by symbol, from the first missing session to the last, or by session for the whole
-market, whichever needs fewer calls; bars of the whole market by session. Fresh lists of splits and dividends come
-first, so that a run that is cut off leaves no split that looks like a gap; what is for reference comes last. Never
-asked for is what is covered.
+Bars of symbols are asked for by name, from the first missing session to the last, or by session for the whole market,
+whichever needs fewer calls; but by name where no bar has ever come, lest a misspelt symbol look whole. Fresh lists of
+splits and dividends come first, so that a run that is cut off leaves no split that looks like a gap; what is for
+reference comes last. Never asked for is what is covered.
 """
 
 import datetime as dt
@@ -54,7 +54,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     `sessions` is how many the period has; `already_have` and `beyond_plan` say how many of them each symbol (or the
     market) need not be asked for, and how many of those the vendor said that it will never give. `unknown` are
-    symbols for which the vendor has answered in the period and of which the archive has no bar at all.
+    symbols that the vendor was asked for by name and has no bar of.
     """
 
     steps: tuple[Step, ...]
@@ -69,14 +69,11 @@ def make_plan(universe: Universe, sessions: Sequence[dt.date], coverage: Coverag
     own = {MARKET: coverage.market}
     if universe.symbols is not None:
         own = {symbol: coverage.of(symbol) for symbol in universe.symbols}
-    not_of_market = _outside(sessions, coverage.market.spans)
-    unanswered = {name: _outside(not_of_market, coverage.spans) for name, coverage in own.items()}
+    unanswered = {name: _unanswered(sessions, coverage, of_name) for name, of_name in own.items()}
     missing = {
         name: _outside(days[bisect_right(days, coverage.horizon) :], own[name].beyond_plan)
         for name, days in unanswered.items()
     }
-    # Of a symbol that only the market's answers cover, the archive may have bars that are not counted here.
-    named = universe.symbols is not None and len(not_of_market) == len(sessions)
     return Plan(
         steps=tuple(_steps(universe, sessions, missing, coverage, due)) if sessions else (),
         sessions=len(sessions),
@@ -84,10 +81,14 @@ def make_plan(universe: Universe, sessions: Sequence[dt.date], coverage: Coverag
         beyond_plan={
             name: len(days) - len(missing[name]) for name, days in unanswered.items() if len(days) > len(missing[name])
         },
-        unknown=tuple(
-            name for name, days in unanswered.items() if named and not own[name].row_count and len(days) < len(sessions)
-        ),
+        unknown=tuple(name for name, of_name in own.items() if name != MARKET and of_name.is_unknown),
     )
+
+
+def _unanswered(sessions: Sequence[dt.date], coverage: Coverage, own: TickerCoverage) -> list[dt.date]:
+    """Return the sessions without a good answer, be it by name or for the whole market."""
+    by_name = _outside(sessions, own.spans)
+    return by_name if own.is_unknown else _outside(by_name, coverage.market.spans)
 
 
 def _steps(
@@ -111,11 +112,13 @@ def _bars_of_symbols(
 ) -> Iterator[Step]:
     holes = (hole for symbol, days in missing.items() for hole in _holes(symbol, days, sessions, coverage.of(symbol)))
     asked_now = _without_guesses(holes, coverage)
-    choice = cheapest({hole: hole.days for hole in asked_now})
+    by_name = {hole for hole in asked_now if coverage.of(hole.symbol).is_unknown}
+    choice = cheapest({hole: hole.days for hole in asked_now if hole not in by_name})
+    by_name |= choice.names
     for hole in asked_now:
-        if hole in choice.names:
+        if hole in by_name:
             yield Step(range_bars(hole.symbol, hole.days[0], hole.days[-1]), _missing(hole.days, len(sessions)))
-    others = {hole.symbol for hole in asked_now if hole not in choice.names}
+    others = {hole.symbol for hole in asked_now if hole not in by_name}
     yield from _by_session(sorted(choice.sessions), f"one call for {len(others):,} symbols that miss it")
 
 

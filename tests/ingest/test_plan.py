@@ -316,3 +316,14 @@ def test_a_symbol_of_which_every_answer_was_empty_is_unknown() -> None:
 
 def test_the_clock_of_these_tests_is_long_after_every_session() -> None:
     assert len(Period(SESSIONS[-1], last_settled(NOW)).sessions()) > 60
+
+
+def test_a_symbol_that_never_gave_a_bar_stays_unknown_whatever_the_market_answered() -> None:
+    vendor = Vendor({"AAPL": (SESSIONS[0], SESSIONS[-1])}, SESSIONS[0])
+    nothing = vendor.answer(range_bars("NOPE", SESSIONS[0], SESSIONS[-2]))
+    market = vendor.answer(grouped(SESSIONS[-1]))
+    plan = make_plan(Universe(("NOPE",)), SESSIONS, coverage_of([nothing, market], NOW), DUE)
+    assert plan.unknown == ("NOPE",)
+    assert plan.steps[-1].request == range_bars("NOPE", SESSIONS[-1], SESSIONS[-1])
+    # One that was only ever part of the market's answers may well have bars in them.
+    assert make_plan(Universe(("SPY",)), SESSIONS[-1:], coverage_of([market], NOW), DUE).unknown == ()
