@@ -5,7 +5,8 @@ that the same version gives the same calendar on every day: 1962 is the first ye
 """
 
 import datetime as dt
-from functools import cache
+from bisect import bisect_right
+from functools import cache, cached_property
 from importlib.metadata import version
 from zoneinfo import ZoneInfo
 
@@ -31,6 +32,11 @@ class Calendar:
         self.opens = opens
         self.closes = closes
 
+    @cached_property
+    def _lists(self) -> tuple[list[dt.date], list[dt.datetime]]:
+        """Sessions and closes as a single look-up wants them: ten times as fast as an array of one."""
+        return self.sessions.astype(object).tolist(), self.closes.astype(object).tolist()
+
     def is_session(self, days: Days) -> npt.NDArray[np.bool_]:
         """Tell for each date (datetime64[D]) whether the exchange held a session."""
         places = np.searchsorted(self.sessions, days)
@@ -44,10 +50,8 @@ class Calendar:
 
     def last_closed(self, now: dt.datetime, settle: dt.timedelta = dt.timedelta(0)) -> dt.date:
         """Return the newest session that had closed at least `settle` before `now` (an aware instant)."""
-        instant = np.datetime64((now - settle).astimezone(dt.UTC).replace(tzinfo=None), "s")
-        place = int(np.searchsorted(self.closes, instant, side="right")) - 1
-        session: dt.date = self.sessions[place].astype(object)
-        return session
+        dates, closes = self._lists
+        return dates[bisect_right(closes, (now - settle).astimezone(dt.UTC).replace(tzinfo=None)) - 1]
 
     def close_of(self, session: dt.date) -> dt.datetime:
         """Return the UTC instant at which a session closes.

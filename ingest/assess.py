@@ -17,7 +17,7 @@ from archive.calendar import NEW_YORK
 from archive.payload import Endpoint, Response, Transfer
 from ingest.endpoints import page_target
 
-ASSESSOR = 1
+ASSESSOR = 2
 """Version of this file's judgement: with a higher one every payload is assessed again, from the archive."""
 
 _LONGEST_MESSAGE = 200
@@ -42,7 +42,7 @@ class Outcome(StrEnum):
 
 
 class Assessment(msgspec.Struct, frozen=True):
-    """What a response is, how many rows it has, and from which date to which.
+    """What a response is, how many rows it has, from which date to which, and whether the last is marked `otc`.
 
     Of a request for bars only rows with the dates asked for give `first_session` and `last_session`; of splits and
     dividends they are ex-dates.
@@ -52,6 +52,7 @@ class Assessment(msgspec.Struct, frozen=True):
     row_count: int = 0
     first_session: dt.date | None = None
     last_session: dt.date | None = None
+    otc: bool = False
     next_url: str | None = None
     message: str | None = None
 
@@ -61,8 +62,9 @@ class Assessment(msgspec.Struct, frozen=True):
         return None if self.next_url is None else page_target(self.next_url)
 
 
-class _Row(msgspec.Struct):
+class _Row(msgspec.Struct, gc=False):
     t: Any = None
+    otc: Any = None
     execution_date: Any = None
     ex_dividend_date: Any = None
 
@@ -138,9 +140,9 @@ def _answer(response: Response, envelope: _Envelope) -> Assessment:
     first, last = _dates(response, rows)
     if rows and first is None and request.from_date is not None:
         return _no_answer(f"none of its {len(rows):,} rows has a date that was asked for")
-    assessment = Assessment(
-        Outcome.ANSWER if rows else Outcome.EMPTY, len(rows), first, last, envelope.next_url or None
-    )
+    outcome = Outcome.ANSWER if rows else Outcome.EMPTY
+    otc = request.endpoint is Endpoint.RANGE and bool(rows) and rows[-1].otc is True
+    assessment = Assessment(outcome, len(rows), first, last, otc, envelope.next_url or None)
     try:
         assessment.next_request  # noqa: B018 (only a URL has one)
     except ValueError:

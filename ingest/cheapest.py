@@ -36,13 +36,13 @@ def cheapest(holes: Mapping[Name, Sequence[Session]]) -> Choice[Name, Session]:
 def _surely_by_name(
     holes: Mapping[Name, Sequence[Session]],
 ) -> tuple[frozenset[Name], dict[Name, frozenset[Session]]]:
-    """Set aside the names that miss more sessions than there are names: asking for each name would cost less."""
-    rest = {name: frozenset(sessions) for name, sessions in holes.items() if sessions}
+    """Set aside the names that miss as many sessions as there are names: asking for each name costs no more."""
+    rest = {name: sessions for name, sessions in holes.items() if sessions}
     by_name: set[Name] = set()
-    while many := {name for name, sessions in rest.items() if len(sessions) > len(rest)}:
+    while many := {name for name, sessions in rest.items() if len(sessions) >= len(rest)}:
         by_name |= many
         rest = {name: sessions for name, sessions in rest.items() if name not in many}
-    return frozenset(by_name), rest
+    return frozenset(by_name), {name: frozenset(sessions) for name, sessions in rest.items()}
 
 
 def _minimum_cut(holes: Mapping[Name, frozenset[Session]]) -> tuple[frozenset[Name], frozenset[Session]]:

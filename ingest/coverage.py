@@ -43,6 +43,7 @@ class Answered(msgspec.Struct, frozen=True):
     row_count: int = 0
     first_session: dt.date | None = None
     last_session: dt.date | None = None
+    otc: bool = False
     next_request: str | None = None
     vendor_plan: str | None = None
 
@@ -50,7 +51,8 @@ class Answered(msgspec.Struct, frozen=True):
 class TickerCoverage(msgspec.Struct, frozen=True):
     """The dates a ticker was answered for, as spans in order that do not overlap: `spans` are all of them, `silent`
     those of them for which an answer came without a bar; `asked` are dates asked for and answered, if only in part;
-    `beyond_plan` are dates that the vendor refused for good. `row_count` bars came, the oldest of `first_bar`."""
+    `beyond_plan` are dates that the vendor refused for good. `row_count` bars came, the oldest of `first_bar`; `otc`
+    says that the newest traded over the counter."""
 
     spans: tuple[Span, ...] = ()
     asked: tuple[Span, ...] = ()
@@ -58,6 +60,13 @@ class TickerCoverage(msgspec.Struct, frozen=True):
     beyond_plan: tuple[Span, ...] = ()
     row_count: int = 0
     first_bar: dt.date | None = None
+    otc: bool = False
+
+    @property
+    def in_market(self) -> bool:
+        """Whether answers for the whole market speak of it: they leave out what trades over the counter, and tell
+        nothing of a ticker that may not exist."""
+        return not self.otc and not self.is_unknown
 
     @property
     def is_unknown(self) -> bool:
@@ -181,6 +190,7 @@ def _ticker_coverage(pieces: Sequence[_Piece], now: dt.datetime) -> TickerCovera
         beyond_plan=_merged(piece.span for piece in pieces if piece.answer.outcome in _REFUSALS),
         row_count=sum(piece.answer.row_count for piece in bars),
         first_bar=min((piece.span.first for piece in bars), default=None),
+        otc=bool(bars) and max(bars, key=lambda piece: piece.span.last).answer.otc,
     )
 
 

@@ -1,9 +1,9 @@
 """The plan: the fewest requests that make coverage whole, with the reason for each. Pure: no clock, no database.
 
 Bars of symbols are asked for by name, from the first missing session to the last, or by session for the whole market,
-whichever needs fewer calls; but by name where no bar has ever come, lest a misspelt symbol look whole. Fresh lists of
-splits and dividends come first, so that a run that is cut off leaves no split that looks like a gap; what is for
-reference comes last. Never asked for is what is covered.
+whichever needs fewer calls; but by name where no bar has ever come, lest a misspelt symbol look whole, and what trades
+over the counter. Fresh lists of splits and dividends come first, so that a run that is cut off leaves no split that
+looks like a gap; what is for reference comes last. Never asked for is what is covered.
 """
 
 import datetime as dt
@@ -88,7 +88,7 @@ def make_plan(universe: Universe, sessions: Sequence[dt.date], coverage: Coverag
 def _unanswered(sessions: Sequence[dt.date], coverage: Coverage, own: TickerCoverage) -> list[dt.date]:
     """Return the sessions without a good answer, be it by name or for the whole market."""
     by_name = _outside(sessions, own.spans)
-    return by_name if own.is_unknown else _outside(by_name, coverage.market.spans)
+    return _outside(by_name, coverage.market.spans) if own.in_market else by_name
 
 
 def _steps(
@@ -112,7 +112,7 @@ def _bars_of_symbols(
 ) -> Iterator[Step]:
     holes = (hole for symbol, days in missing.items() for hole in _holes(symbol, days, sessions, coverage.of(symbol)))
     asked_now = _without_guesses(holes, coverage)
-    by_name = {hole for hole in asked_now if coverage.of(hole.symbol).is_unknown}
+    by_name = {hole for hole in asked_now if not coverage.of(hole.symbol).in_market}
     choice = cheapest({hole: hole.days for hole in asked_now if hole not in by_name})
     by_name |= choice.names
     for hole in asked_now:
@@ -140,7 +140,7 @@ def _holes(
     never_asked = tuple(_outside(missing, own.asked))
     if never_asked:
         yield _Hole(symbol, never_asked)
-    left_out = sorted(set(missing).difference(never_asked))
+    left_out = sorted(set(missing).difference(never_asked)) if len(never_asked) < len(missing) else []
     places = [bisect_left(sessions, day) for day in left_out]
     for _, run in groupby(enumerate(places), lambda numbered: numbered[1] - numbered[0]):
         yield _Hole(symbol, tuple(sessions[place] for _, place in run))

@@ -32,7 +32,8 @@ ORDER BY payload.archive_seq
 
 -- name: record_assessment
 -- Derived from the payload, so whoever comes first may record it.
--- $1 archive_seq, $2 assessor, $3 outcome, $4 row_count, $5 first_session, $6 last_session, $7 next_request, $8 message
+-- $1 archive_seq, $2 assessor, $3 outcome, $4 row_count, $5 first_session, $6 last_session, $7 otc, $8 next_request,
+-- $9 message
 INSERT INTO archive.assessment (
     archive_seq,
     assessor,
@@ -40,9 +41,10 @@ INSERT INTO archive.assessment (
     row_count,
     first_session,
     last_session,
+    otc,
     next_request,
     message
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (archive_seq, assessor) DO NOTHING
 
 -- name: answered
@@ -59,6 +61,7 @@ SELECT
     assessment.row_count,
     assessment.first_session,
     assessment.last_session,
+    assessment.otc,
     assessment.next_request,
     run.detail ->> 'vendor_plan' AS vendor_plan
 FROM archive.payload

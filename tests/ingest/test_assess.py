@@ -229,6 +229,13 @@ def test_lists_for_reference_are_answers_in_their_own_shapes() -> None:
     assert assess(response(listed, tickers(None, active=True))).next_request == "/v3/x?cursor=1"
 
 
+def test_a_bar_marked_as_traded_over_the_counter_is_noted() -> None:
+    assert assess(response(envelope(bar(MONDAY_MS), bar(TUESDAY_MS, otc=True)))).otc is True
+    # It came to an exchange since.
+    assert assess(response(envelope(bar(MONDAY_MS, otc=True), bar(TUESDAY_MS)))).otc is False
+    assert assess(response({"status": "OK", "results": [bar(MONDAY_1600_MS, otc=True)]}, grouped(MONDAY))).otc is False
+
+
 def test_a_ticker_without_events_is_an_empty_answer() -> None:
     not_found = b'{"status":"NOT_FOUND","message":"Data not found."}'
     assert assess(response(not_found, ticker_events("GONE"), 404)) == Assessment(

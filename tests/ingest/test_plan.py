@@ -151,7 +151,8 @@ def test_no_request_is_for_what_is_there_alone(universe: Universe, vendor: Vendo
         for day in (first, last):
             names = [step.request.ticker] if step.request.ticker else list(universe.symbols or ())
             spans = [coverage.of(name).spans for name in names] or [()]
-            assert not any(span.first <= day <= span.last for span in coverage.market.spans)
+            of_market = any(span.first <= day <= span.last for span in coverage.market.spans)
+            assert not of_market or not coverage.of(step.request.ticker or "").in_market
             assert any(not any(span.first <= day <= span.last for span in own) for own in spans)
             assert day > coverage.horizon
 
@@ -313,6 +314,15 @@ def test_a_symbol_of_which_every_answer_was_empty_is_unknown() -> None:
     assert make_plan(universe, SESSIONS, Coverage(), DUE).unknown == ()
     (*_, refused) = passes(universe, Vendor({}, SESSIONS[-1] + dt.timedelta(days=1)), [])
     assert (refused.unknown, refused.beyond_plan) == ((), {"NOPE": len(SESSIONS)})
+
+
+def test_what_trades_over_the_counter_is_asked_for_by_name() -> None:
+    vendor = Vendor(dict.fromkeys(("TCEHY", "AAPL"), (SESSIONS[0], SESSIONS[-1])), SESSIONS[0])
+    before = [range_bars(symbol, SESSIONS[0], SESSIONS[-2]) for symbol in ("TCEHY", "AAPL")]
+    answers = [msgspec.structs.replace(vendor.answer(r), otc=r.ticker == "TCEHY") for r in before]
+    coverage = coverage_of([*answers, vendor.answer(grouped(SESSIONS[-1]))], NOW)
+    plan = make_plan(Universe(("TCEHY", "AAPL")), SESSIONS, coverage, DUE)
+    assert [step.request for step in plan.steps][2:] == [range_bars("TCEHY", SESSIONS[-1], SESSIONS[-1])]
 
 
 def test_the_clock_of_these_tests_is_long_after_every_session() -> None:
