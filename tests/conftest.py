@@ -13,11 +13,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from sql.connect import Role, open_owner, open_pool
 from sql.embedded import release_embedded, start_embedded
 from sql.migrate import migrate
 from sql.timescale import enable_timescale
+
+# No test of ours fails because a machine is busy.
+settings.register_profile("warehouse")
+settings.load_profile("warehouse")
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,7 @@ async def test_what_a_request_does_not_name_stays_unknown(ingest_pool: asyncpg.P
     assert (await read_payload(read_pool, 1)).response == response
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bodies=st.lists(st.binary(max_size=5000), min_size=1, max_size=5))
 async def test_every_body_comes_back_byte_for_byte(
     ingest_pool: asyncpg.Pool, read_pool: asyncpg.Pool, bodies: list[bytes]

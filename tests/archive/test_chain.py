@@ -34,7 +34,7 @@ _responses = st.builds(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(responses=st.lists(_responses, min_size=1, max_size=4))
 async def test_database_and_software_make_the_same_chain_of_whatever_is_archived(
     ingest_pool: asyncpg.Pool, read_pool: asyncpg.Pool, responses: list[Response]

@@ -96,7 +96,7 @@ _RATIOS = st.sampled_from([(1, 7), (1, 4), (2, 3), (10, 1), (3, 2), (1, 1.046), 
 _EVENTS = st.lists(st.tuples(st.integers(0, 45), _RATIOS, st.integers(0, 3)), max_size=8)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=_EVENTS, as_of=st.integers(0, 45))
 async def test_whatever_the_splits_closes_are_those_that_the_api_would_give(
     owner: asyncpg.Connection, market: None, events: list[tuple[int, tuple[float, float], int]], as_of: int

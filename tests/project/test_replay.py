@@ -41,7 +41,7 @@ def _parts(sent: Sequence[Response], cuts: Sequence[int]) -> list[list[Response]
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(
     sent=responses,

@@ -21,7 +21,7 @@ def bits(bars: BarColumns) -> list[bytes]:
     return [bars.sessions.tobytes(), *(column.tobytes() for column in bars.numbers())]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     seed=st.integers(0, 2**31),
     last=st.dates(date(2024, 3, 1), date(2026, 10, 1)),
