@@ -28,7 +28,7 @@ IngestError
 
 from collections.abc import Mapping, Sequence
 
-from archive.payload import Request
+from archive.payload import Endpoint, Request
 from sql.errors import InvalidSetting, Misuse, WarehouseError
 
 _NAMED = 30
@@ -220,4 +220,9 @@ def subject_of(request: Request) -> str:
         return request.ticker
     if request.from_date is not None:
         return f"market {request.from_date}"
-    return f"{request.endpoint.value} of {request.ticker or 'the universe'}"
+    listed = request.endpoint.value.replace("_", " ")
+    if request.endpoint is Endpoint.HOLIDAYS:
+        return listed
+    if request.endpoint is Endpoint.TICKERS:
+        listed = "delisted tickers" if "active=false" in request.target else "active tickers"
+    return f"{listed} of {request.ticker or 'the universe'}"
