@@ -11,6 +11,7 @@ import asyncpg
 from archive.read import read_payload
 from ingest.assess import ASSESSOR, Assessment, assess
 from ingest.endpoints import SOURCE
+from ingest.sender import Judge
 from sql import load_queries
 
 _QUERIES = load_queries("ingest.sql")
@@ -47,16 +48,16 @@ async def open_assessment_log(pool: asyncpg.Pool) -> AsyncIterator[AssessmentLog
     await log._flush()
 
 
-async def catch_up_assessments(pool: asyncpg.Pool) -> int:
-    """Assess every payload that has no assessment by this version, and return how many there were.
+async def catch_up_assessments(pool: asyncpg.Pool, source: str = SOURCE, judge: Judge = assess) -> int:
+    """Assess every payload of a source that has no assessment by this version, and return how many there were.
 
     Raises: DamagedPayload.
     """
-    missing = [row["archive_seq"] for row in await pool.fetch(_UNASSESSED, SOURCE, ASSESSOR)]
+    missing = [row["archive_seq"] for row in await pool.fetch(_UNASSESSED, source, ASSESSOR)]
     async with open_assessment_log(pool) as log:
         for archive_seq in missing:
             payload = await read_payload(pool, archive_seq)
-            await log.add(archive_seq, assess(payload.response))
+            await log.add(archive_seq, judge(payload.response))
     return len(missing)
 
 
@@ -69,6 +70,7 @@ async def _record(pool: asyncpg.Pool, batch: Iterable[Assessed]) -> None:
             found.row_count,
             found.first_session,
             found.last_session,
+            found.otc,
             found.next_request,
             found.message,
         )

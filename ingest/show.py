@@ -36,7 +36,8 @@ def print_plan(planned: Plan, universe: Universe, period: Period, estimate_s: fl
     if len(planned.steps) > _SHOWN:
         click.echo(f"and {len(planned.steps) - _SHOWN:,} more (--json has all)")
     duration = "no rate limit" if estimate_s is None else f"at least {spoken(estimate_s)} at the rate limit"
-    click.echo(f"{counted(len(planned.steps), 'request')}, more where answers have pages or leave dates out; {duration}")
+    more = "more where answers have pages or leave dates out"
+    click.echo(f"{counted(len(planned.steps), 'request')}, {more}; {duration}")
 
 
 def print_report(report: RunReport, universe: Universe) -> None:
