@@ -17,12 +17,11 @@ from api.operation import Operation
 from api.params import NoParams
 from api.warehouse import warehouse_of
 from archive.read import archive_head
-from archive.runs import Run, latest_run
+from archive.runs import Run, latest_run, lock_is_held
 from sql import load_queries
 
 _QUERIES = load_queries("api.sql")
 _ALL_COVERAGE = _QUERIES["all_coverage"]
-_LOCK_IS_HELD = _QUERIES["lock_is_held"]
 
 _SCHEDULER_LOCK, _INGEST_LOCK = "warehouse.scheduler", "warehouse.ingest"
 _FETCHING_RUNS = ("backfill", "nightly")
@@ -124,7 +123,7 @@ async def _read(connection: asyncpg.Connection, generation: Generation) -> Statu
         ),
         data_quality=DataQuality(
             records_with_gaps_flagged=coverage["gaps_flagged"],
-            scheduler_status="running" if await _is_held(connection, _SCHEDULER_LOCK) else "not running",
+            scheduler_status="running" if await lock_is_held(connection, _SCHEDULER_LOCK) else "not running",
             last_backfill=await _last_backfill(connection),
         ),
         generation=GenerationStatus(
@@ -143,17 +142,12 @@ def _percent(part: int, whole: int) -> float | None:
     return round(100.0 * part / whole, 2) if whole else None
 
 
-async def _is_held(connection: asyncpg.Connection, lock: str) -> bool:
-    held: bool = await connection.fetchval(_LOCK_IS_HELD, lock)
-    return held
-
-
 async def _last_backfill(connection: asyncpg.Connection) -> LastBackfill | None:
     run = await latest_run(connection, _FETCHING_RUNS)
     if run is None:
         return None
     if run.finished_at is None:
-        alive = await _is_held(connection, _INGEST_LOCK)
+        alive = await lock_is_held(connection, _INGEST_LOCK)
         return LastBackfill(run.started_at, None, "running" if alive else "interrupted")
     return LastBackfill(run.started_at, run.finished_at, _ended(run))
 

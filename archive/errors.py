@@ -5,6 +5,9 @@ ArchiveError
 ├── DamagedPayload      a stored payload does not decompress, or its SHA-256 is not the recorded one
 ├── UnusableExport      a file of an export is missing, altered or out of order
 ├── DifferentArchive    an export and the archive here do not begin alike
+├── InvalidRunId        not the beginning of any run's id (archive/runs.py)
+├── UnknownRun          no run's id begins so (archive/runs.py)
+├── AmbiguousRun        several runs' ids begin so (archive/runs.py)
 └── VerificationFailed  the archive is not whole (archive/verify.py)
 """
 

@@ -114,20 +114,3 @@ FROM projection.bar
 WHERE ticker = $1
     AND session >= $2
     AND session <= $3
-
--- name: lock_is_held
--- Whether a session of this database holds the advisory lock of that name: `ingest` holds warehouse.ingest while it
--- fetches, and `ingest serve` is to hold warehouse.scheduler while it lives. $1 name
-SELECT EXISTS (
-    SELECT
-    FROM pg_locks AS held
-    JOIN pg_database AS here
-        ON here.oid = held.database
-    CROSS JOIN hashtextextended($1::text, 0) AS lock_key
-    WHERE here.datname = current_database()
-        AND held.locktype = 'advisory'
-        AND held.granted
-        AND held.objsubid = 1
-        AND held.classid::bigint = (lock_key >> 32) & 4294967295
-        AND held.objid::bigint = lock_key & 4294967295
-)

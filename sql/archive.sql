@@ -39,6 +39,31 @@ WHERE archive_seq > $1
 ORDER BY archive_seq
 LIMIT $3
 
+-- name: payload_facts_after
+-- What the hash chain covers of payloads, in commit order, without reading bodies.
+-- $1 after this archive_seq, $2 up to this one, $3 how many at most
+SELECT
+    archive_seq,
+    fetched_at,
+    source,
+    endpoint,
+    request,
+    ticker,
+    from_date,
+    to_date,
+    http_status,
+    headers,
+    transfer,
+    body_bytes,
+    body_sha256,
+    run_id,
+    chain_hash
+FROM archive.payload
+WHERE archive_seq > $1
+    AND archive_seq <= $2
+ORDER BY archive_seq
+LIMIT $3
+
 -- name: payloads_about
 -- Payloads that may speak of a session, in commit order: of one ticker, or of the whole market; and those named, for
 -- rows that came without having been asked for. $1 session, $2 ticker or NULL for all, $3 archive_seqs
@@ -141,8 +166,8 @@ RETURNING to_seq
 INSERT INTO archive.run (run_id, phase, at, kind, detail)
 VALUES ($1, $2, $3, $4, $5)
 
--- name: latest_run
--- The run of these kinds that started last, with its end where it has one. $1 kinds
+-- name: runs
+-- The run that started last first, each with its end where it has one. $1 kinds or NULL for all, $2 how many at most
 SELECT
     started.run_id,
     started.kind,
@@ -155,9 +180,46 @@ LEFT JOIN archive.run AS finished
     ON finished.run_id = started.run_id
     AND finished.phase = 'finished'
 WHERE started.phase = 'started'
-    AND started.kind = ANY($1::text[])
-ORDER BY started.at DESC
-LIMIT 1
+    AND ($1::text[] IS NULL OR started.kind = ANY($1))
+ORDER BY
+    started.at DESC,
+    started.run_id
+LIMIT $2
+
+-- name: runs_between
+-- Runs by id, the one that started last first. $1 first run_id, $2 last run_id, inclusive
+SELECT
+    started.run_id,
+    started.kind,
+    started.at AS started_at,
+    finished.at AS finished_at,
+    started.detail AS plan,
+    finished.detail AS result
+FROM archive.run AS started
+LEFT JOIN archive.run AS finished
+    ON finished.run_id = started.run_id
+    AND finished.phase = 'finished'
+WHERE started.phase = 'started'
+    AND started.run_id BETWEEN $1 AND $2
+ORDER BY
+    started.at DESC,
+    started.run_id
+
+-- name: lock_is_held
+-- Whether a session of this database holds the advisory lock of that name. $1 name
+SELECT EXISTS (
+    SELECT
+    FROM pg_locks AS held
+    JOIN pg_database AS here
+        ON here.oid = held.database
+    CROSS JOIN hashtextextended($1::text, 0) AS lock_key
+    WHERE here.datname = current_database()
+        AND held.locktype = 'advisory'
+        AND held.granted
+        AND held.objsubid = 1
+        AND held.classid::bigint = (lock_key >> 32) & 4294967295
+        AND held.objid::bigint = lock_key & 4294967295
+)
 
 -- name: chain_at
 -- $1 archive_seq

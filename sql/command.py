@@ -15,6 +15,7 @@ from dotenv import find_dotenv, load_dotenv
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from sql.connect import database_url, open_owner
 from sql.errors import CONNECTION_LOST, Misuse, WarehouseError
@@ -91,7 +92,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         numeric = bool(rows) and all(isinstance(row[index], int | float | None) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(Text(_cell(value)) for value in row))  # a vendor's text may look like markup
     # In a file or a pipe nothing is folded: a line there is as long as it needs to be.
     console = Console() if sys.stdout.isatty() else Console(width=_UNFOLDED)
     console.print(table)

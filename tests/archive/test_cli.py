@@ -1,6 +1,7 @@
 """The `archive` command as a person runs it: facts on stdout, one clear line for what is wrong, the right exit code."""
 
 import datetime as dt
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -129,6 +130,54 @@ async def test_verify_leaves_with_1_and_names_the_first_bad_payload(
     as_json = run_command(command_environ, "archive", "verify", "--json")
     assert as_json.returncode == 1
     assert msgspec.json.decode(as_json.stdout)["first_bad"] == 1
+
+
+async def test_a_sampled_verification_says_what_it_read_and_how_to_repeat_it(
+    command_environ: dict[str, str], three: list[Response]
+) -> None:
+    facts = _facts(command_environ, "verify", "--sample", "34%", "--seed", "5")
+    assert (facts["payloads"], facts["sampled"], facts["sample_percent"], facts["seed"]) == (3, 2, 34.0, 5)
+    assert _facts(command_environ, "verify", "--sample", "34", "--seed", "5") == facts
+    whole = _facts(command_environ, "verify")
+    assert (whole["sampled"], whole["sample_percent"], whole["seed"]) == (3, None, None)
+    done = run_command(command_environ, "archive", "verify", "--sample", "34%")
+    assert done.returncode == 0
+    found, not_read = done.stdout.decode().splitlines()
+    assert found.startswith("no fault found: the hash chain of 3 payloads, 0 seals, and 2 bodies of ")
+    assert re.search(r"\(--sample 34% --seed \d+\)$", found)
+    assert not_read.startswith("not read: 1 body; a change in those is seen by `archive verify` without --sample")
+
+
+async def test_a_sampled_verification_leaves_with_1_and_names_payload_and_seed(
+    command_environ: dict[str, str], three: list[Response], tamper: Tamper
+) -> None:
+    await tamper("UPDATE archive.payload SET body = set_byte(body, 12, 7) WHERE archive_seq IN (1, 3)")
+    done = run_command(command_environ, "archive", "verify", "--sample", "100%", "--seed", "77")
+    assert complaint(done).startswith("error: archive verify: payload 1 is damaged: ")
+    assert complaint(done).endswith(" (sample of seed 77)")
+
+
+@pytest.mark.parametrize("percent", ["0", "100.1%", "nan", "half", ""])
+def test_what_is_no_percentage_is_refused(tmp_path: Path, percent: str) -> None:
+    done = run_command({"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}, "archive", "verify", "--sample", percent)
+    assert done.returncode == 2
+    assert f"{percent!r} is no percentage above 0 and up to 100" in complaint(done)
+
+
+def test_a_seed_without_a_sample_is_refused(tmp_path: Path) -> None:
+    done = run_command({"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}, "archive", "verify", "--seed", "1")
+    assert (done.returncode, complaint(done)) == (2, "error: --seed draws a sample: give --sample too")
+
+
+async def test_headers_that_look_like_markup_are_shown_as_they_came(
+    command_environ: dict[str, str], ingest_pool: asyncpg.Pool
+) -> None:
+    request = Request(Endpoint.HOLIDAYS, "/v1/marketstatus/upcoming")
+    strange = msgspec.structs.replace(respond(request, b"[]"), headers=[("X-Strange", "[/b] [red]")])
+    await archive_all(ingest_pool, [strange])
+    done = run_command(command_environ, "archive", "show", "1")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"[/b] [red]" in done.stdout
 
 
 async def test_a_damaged_body_is_not_shown(
