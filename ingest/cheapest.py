@@ -53,11 +53,14 @@ def _minimum_cut(holes: Mapping[Name, frozenset[Session]]) -> tuple[frozenset[Na
     """
     if not holes:
         return frozenset(), frozenset()
-    import networkx  # a fifth of a second that other commands need not wait for
-
     names_of: dict[frozenset[Session], list[Name]] = defaultdict(list)
     for name, sessions in holes.items():
         names_of[sessions].append(name)
+    if len(names_of) == 1:  # as on most nights
+        ((sessions, names),) = names_of.items()
+        return (frozenset(), sessions) if len(sessions) < len(names) else (frozenset(names), frozenset())
+    import networkx  # a fifth of a second that other commands need not wait for
+
     missed_by: dict[Session, set[frozenset[Session]]] = defaultdict(set)
     for sessions in names_of:
         for session in sessions:

@@ -20,6 +20,7 @@ import msgspec
 from archive.payload import Endpoint
 from ingest.assess import ASSESSOR, Outcome
 from ingest.endpoints import FOR_REFERENCE, SOURCE, tickers_asked
+from ingest.flat_source import FLAT_SOURCE
 from ingest.period import Span, last_surely_absent, looked_at
 from sql import load_queries
 
@@ -101,12 +102,12 @@ class Coverage(msgspec.Struct, frozen=True):
 async def read_coverage(
     pool: asyncpg.Pool, now: dt.datetime, plan: str = "", since: dt.datetime = LONG_AGO
 ) -> Coverage:
-    """Return what the archive has of this vendor at `now`, as far as payloads are assessed.
+    """Return what the archive has of this vendor and its files at `now`, as far as payloads are assessed.
 
     Refusals count only if they came under the vendor plan of this name, and not before `since`.
     """
     outcomes = [outcome.value for outcome in (*_ANSWERS, *_REFUSALS)]
-    rows = await pool.fetch(_ANSWERED, SOURCE, ASSESSOR, outcomes)
+    rows = await pool.fetch(_ANSWERED, [SOURCE, FLAT_SOURCE], ASSESSOR, outcomes)
     answers = [_answered(row) for row in rows]
     return coverage_of([answer for answer in answers if _counts(answer, plan, since)], now)
 
@@ -164,6 +165,8 @@ def _piece(answer: Answered, *, is_first: bool, oldest_bar: dt.date) -> _Piece |
     if answer.from_date is None or answer.to_date is None:
         return None
     asked = Span(answer.from_date, answer.to_date)
+    if answer.endpoint is Endpoint.GROUPED and answer.row_count and answer.first_session is None:
+        return None  # a flat file that is stamped with another session
     if answer.outcome is Outcome.NEVER:
         # A bar from those dates shows that the plan has come to include them.
         spoken = Span(dt.date.min, oldest_bar - dt.timedelta(days=1))

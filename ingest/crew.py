@@ -7,6 +7,7 @@ others; a refused key, or a vendor that is away, stops them all. It knows no dat
 import asyncio
 import datetime as dt
 import logging
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -95,12 +96,12 @@ class Crew:
         asked = _sessions_of(request, self._sessions)
         if pages.first_session is None or pages.last_session is None:
             return 0
-        left_out = [day for day in asked if not pages.first_session <= day <= pages.last_session]
+        left_out = len(asked) - len(_between(pages.first_session, pages.last_session, asked))
         if left_out:
-            facts = {"ticker": request.ticker, "left_out": len(left_out), "asked": len(asked)}
+            facts = {"ticker": request.ticker, "left_out": left_out, "asked": len(asked)}
             facts |= {"first": str(pages.first_session), "last": str(pages.last_session)}
             _LOG.info("ingest.range_cut_short", extra=facts)
-        return len(left_out)
+        return left_out
 
     async def _fetch(self, request: Request) -> Pages:
         shortened = 0
@@ -149,12 +150,14 @@ class Crew:
             self._stop.request(f"{_AWAY_AFTER} requests in a row without an answer")
 
 
-def _sessions_of(request: Request, sessions: Sequence[dt.date]) -> list[dt.date]:
+def _sessions_of(request: Request, sessions: Sequence[dt.date]) -> Sequence[dt.date]:
     """Return the sessions that a request for bars asks for."""
     first, last = request.from_date, request.to_date
-    if first is None or last is None:
-        return []
-    return [session for session in sessions if first <= session <= last]
+    return () if first is None or last is None else _between(first, last, sessions)
+
+
+def _between(first: dt.date, last: dt.date, sessions: Sequence[dt.date]) -> Sequence[dt.date]:
+    return sessions[bisect_left(sessions, first) : bisect_right(sessions, last)]
 
 
 def _outcome(request: Request, ending: Ending, why: str) -> StepOutcome:

@@ -5,6 +5,8 @@ The key travels only in the Authorization header of the session, and redirects a
 but the configured one.
 """
 
+import asyncio
+import contextlib
 import datetime as dt
 import os
 import zlib
@@ -18,6 +20,8 @@ from archive.payload import Request, Response, Transfer
 from ingest.endpoints import SOURCE
 from ingest.patience import Patience
 from ingest.settings import VendorKey
+
+_WORTH_A_THREAD_BYTES = 16 * 1024
 
 
 class NoResponse(Exception):
@@ -45,25 +49,39 @@ class Exchange:
         url = URL(self.base_url + request.target, encoded=True)
         try:
             async with self._http.get(url, allow_redirects=False) as answer:
-                wire, whole = await _read(answer)
+                wire, whole = await read_wire(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-            raise NoResponse(_why(exc)) from exc
+            raise NoResponse(what_failed(exc)) from exc
         fetched_at = self._now()
         encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
-        body = _decoded(wire, encoding) if whole else None
+        if len(wire) < _WORTH_A_THREAD_BYTES:
+            transfer, body = self._content(wire, whole, encoding)
+        else:
+            transfer, body = await asyncio.to_thread(self._content, wire, whole, encoding)
         return Response(
             source=SOURCE,
             request=request,
             fetched_at=fetched_at,
             http_status=answer.status,
             headers=self._headers(answer),
-            transfer=_transfer(whole, body),
-            body=self._key.blanked(wire if body is None else body),
+            transfer=transfer,
+            body=body,
         )
+
+    def _content(self, wire: bytes, whole: bool, encoding: str) -> tuple[Transfer, bytes]:
+        """Return how the bytes came over, and what they are without the key: decoded, or as they came."""
+        body = _decoded(wire, encoding) if whole else None
+        kept = self._without_hidden_key(wire, encoding) if body is None else body
+        return _transfer(whole, body), self._key.blanked(kept)
+
+    def _without_hidden_key(self, wire: bytes, encoding: str) -> bytes:
+        """Return the bytes of a broken stream as they came, or what they decode to where that holds the key."""
+        decoded = _decoded_so_far(wire, encoding)
+        return wire if self._key.blanked(decoded) == decoded else decoded
 
     def _headers(self, answer: aiohttp.ClientResponse) -> list[tuple[str, str]]:
         return [
-            (name.decode("latin-1"), self._key.blanked(value).decode("latin-1"))
+            (self._key.blanked(name).decode("latin-1"), self._key.blanked(value).decode("latin-1"))
             for name, value in answer.raw_headers
             if name.lower() != b"set-cookie"
         ]
@@ -91,7 +109,7 @@ async def open_exchange(
         yield Exchange(http, base_url, key, now)
 
 
-async def _read(answer: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+async def read_wire(answer: aiohttp.ClientResponse) -> tuple[bytes, bool]:
     """Return the bytes of a body as they came, and whether they are all that was promised."""
     came: list[bytes] = []
     try:
@@ -121,13 +139,25 @@ def _decoded(wire: bytes, encoding: str) -> bytes | None:
     return b"".join(decoded)
 
 
+def _decoded_so_far(wire: bytes, encoding: str) -> bytes:
+    """Return what a gzip stream gives before it breaks; byte by byte, since a piece that breaks gives nothing."""
+    decoded = bytearray()
+    if encoding in ("gzip", "x-gzip"):
+        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        with contextlib.suppress(zlib.error):
+            for place in range(len(wire)):
+                decoded += member.decompress(wire[place : place + 1])
+    return bytes(decoded)
+
+
 def _transfer(whole: bool, body: bytes | None) -> Transfer:
     if not whole:
         return Transfer.CUT_SHORT
     return Transfer.BROKEN_ENCODING if body is None else Transfer.COMPLETE
 
 
-def _why(exc: Exception) -> str:
+def what_failed(exc: Exception) -> str:
+    """Return why nothing came back, in words that name no address."""
     match exc:
         case aiohttp.ClientConnectorDNSError():
             return "its host name is not known here"

@@ -27,9 +27,10 @@ from ingest.errors import (
     VendorUnavailable,
     subject_of,
 )
-from ingest.exchange import Exchange, NoResponse
+from ingest.exchange import NoResponse
 from ingest.limiter import Limiter
 from ingest.patience import Patience
+from ingest.sender import Judge, Sender
 from ingest.stop import Stop
 
 _LOG = logging.getLogger("ingest")
@@ -57,17 +58,18 @@ class Fetcher:
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: Sender,
         archiver: Archiver,
         assessments: AssessmentLog,
         limiter: Limiter,
         stop: Stop,
         patience: Patience,
+        judge: Judge = assess,
     ) -> None:
         self.base_url = exchange.base_url
         self.tally = Tally()
         self._exchange, self._archiver, self._assessments = exchange, archiver, assessments
-        self._limiter, self._stop, self._patience = limiter, stop, patience
+        self._limiter, self._stop, self._patience, self._judge = limiter, stop, patience, judge
 
     async def fetch(self, request: Request) -> Assessment:
         """Return what the answer to a request is, once it is archived.
@@ -100,13 +102,15 @@ class Fetcher:
         archive_seq = await self._archiver.append(response)
         self._note(archive_seq, response, time.monotonic() - started)
         # Only now may anyone look inside.
-        assessment = assess(response)
+        assessment = self._judge(response)
         await self._assessments.add(archive_seq, assessment)
         self._require_answer(response, assessment, number)
         return assessment
 
     def _note(self, archive_seq: int, response: Response, elapsed_s: float) -> None:
         self.tally.body_bytes += len(response.body)
+        if not _LOG.isEnabledFor(logging.DEBUG):
+            return
         facts = {
             "endpoint": response.request.endpoint.value,
             "ticker": response.request.ticker,

@@ -6,10 +6,13 @@ file beside `decode.py`. Payloads of sources and endpoints nobody decodes hold n
 
 from collections.abc import Callable
 
+import msgspec
+
 from archive.calendar import Calendar
 from archive.payload import Endpoint, Payload
 from project.decode import BarContext, decode_bars, is_answer
 from project.decode_actions import decode_dividends, decode_splits
+from project.decode_flat import decode_flat_bars, is_whole
 from project.dividend import Dividend
 from project.rejection import Rejection
 from project.rows import BarRows, Tickers
@@ -39,15 +42,20 @@ class Batch:
         self.payloads += 1
         self.last_seq = payload.archive_seq
         request = payload.response.request
-        decode = _DECODERS.get((payload.response.source, request.endpoint))
-        if decode is None or not is_answer(payload):
+        decoder = _DECODERS.get((payload.response.source, request.endpoint))
+        if decoder is None or not decoder.may_hold_rows(payload):
             return
         if request.ticker is not None:
             self.spoken[request.ticker] = payload.archive_seq
-        decode(self, payload)
+        decoder.decode(self, payload)
 
     def _add_bars(self, payload: Payload) -> None:
-        rows, rejections = decode_bars(payload, self.tickers, self._context)
+        self._add_rows(payload, *decode_bars(payload, self.tickers, self._context))
+
+    def _add_flat_bars(self, payload: Payload) -> None:
+        self._add_rows(payload, *decode_flat_bars(payload, self.tickers, self._context))
+
+    def _add_rows(self, payload: Payload, rows: BarRows, rejections: list[Rejection]) -> None:
         self.bars.append(rows)
         self._add_rejections(rejections)
         if payload.response.request.ticker is None:
@@ -68,9 +76,17 @@ class Batch:
         self.spoken.update((row.ticker, row.archive_seq) for row in rejections if row.ticker is not None)
 
 
-_DECODERS: dict[tuple[str, Endpoint], Callable[[Batch, Payload], None]] = {
-    ("polygon", Endpoint.RANGE): Batch._add_bars,
-    ("polygon", Endpoint.GROUPED): Batch._add_bars,
-    ("polygon", Endpoint.SPLITS): Batch._add_splits,
-    ("polygon", Endpoint.DIVIDENDS): Batch._add_dividends,
+class _Decoder(msgspec.Struct, frozen=True):
+    """How payloads of one source and endpoint are read."""
+
+    may_hold_rows: Callable[[Payload], bool]
+    decode: Callable[[Batch, Payload], None]
+
+
+_DECODERS = {
+    ("polygon", Endpoint.RANGE): _Decoder(is_answer, Batch._add_bars),
+    ("polygon", Endpoint.GROUPED): _Decoder(is_answer, Batch._add_bars),
+    ("polygon", Endpoint.SPLITS): _Decoder(is_answer, Batch._add_splits),
+    ("polygon", Endpoint.DIVIDENDS): _Decoder(is_answer, Batch._add_dividends),
+    ("massive_flat", Endpoint.GROUPED): _Decoder(is_whole, Batch._add_flat_bars),
 }

@@ -91,6 +91,23 @@ def decode_bars(payload: Payload, tickers: Tickers, context: BarContext) -> tupl
     if request.endpoint is Endpoint.RANGE:
         assert request.ticker is not None
         names = [name or envelope.ticker or request.ticker for name in names]
+    rows, days = accept_rows(payload, names, t_ms, values, problems, tickers, context)
+    return rows, _rejections(payload, names, days, problems)
+
+
+def accept_rows(
+    payload: Payload,
+    names: list[str],
+    t_ms: Floats,
+    values: Floats,
+    problems: dict[int, list[str]],
+    tickers: Tickers,
+    context: BarContext,
+) -> tuple[BarRows, Ints]:
+    """Return the rows that can be bars, and the day of every row; what is wrong with the others goes to `problems`.
+
+    The rows may come from any wire format; `problems` holds what was found wrong with a row's fields while reading.
+    """
     days = new_york_days(t_ms)
     _check_times(payload, days, context.calendar, problems)
     _check_numbers(values, problems)
@@ -100,8 +117,7 @@ def decode_bars(payload: Payload, tickers: Tickers, context: BarContext) -> tupl
     _check_duplicates(codes, days, problems)
     good = np.ones(len(names), np.bool_)
     good[list(problems)] = False
-    rows = _bar_rows(payload, codes, days, values, good)
-    return rows, _rejections(payload, names, days, problems)
+    return _bar_rows(payload, codes, days, values, good), days
 
 
 def _columns(rows: list[WireBar]) -> tuple[list[str], Floats, Floats]:

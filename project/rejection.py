@@ -25,7 +25,7 @@ class Reason(StrEnum):
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """A rejected row: where it stands in which payload, and every reason; `row_text` is the row as JSON."""
+    """A rejected row: where it stands in which payload, and every reason; `row_text` is the row as sent."""
 
     archive_seq: int
     row_index: int

@@ -69,7 +69,7 @@ async def open_pool(
 
 @asynccontextmanager
 async def open_owner(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Yield one connection as the URL's own user: for migrations only.
+    """Yield one connection as the URL's own user: for migrations, or to take on a weaker role at once.
 
     Raises: DatabaseAway; DatabaseError for a server older than PostgreSQL 15.
     """

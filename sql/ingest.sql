@@ -48,7 +48,7 @@ INSERT INTO archive.assessment (
 ON CONFLICT (archive_seq, assessor) DO NOTHING
 
 -- name: answered
--- What the archive has an answer for, in commit order. $1 source, $2 assessor, $3 outcomes that settle a request
+-- What the archive has an answer for, in commit order. $1 sources, $2 assessor, $3 outcomes that settle a request
 SELECT
     payload.endpoint,
     payload.request,
@@ -71,6 +71,6 @@ JOIN archive.assessment
 LEFT JOIN archive.run
     ON run.run_id = payload.run_id
     AND run.phase = 'started'
-WHERE payload.source = $1
+WHERE payload.source = ANY($1::text[])
     AND assessment.outcome = ANY($3::text[])
 ORDER BY payload.archive_seq

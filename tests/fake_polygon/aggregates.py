@@ -69,6 +69,8 @@ class Aggregates:
         start, stop = rows.between(first, last)
         if ask.twisted("silently_truncate"):
             start += (stop - start + 1) // 2
+        if ask.twist is not None and ask.twist.kind == "shorten":
+            start, stop = _shortened(start, stop, ask.twist.at)
         span = _page(rows, start, stop, limit, ascending)
         results = rows.cut if ascending else rows.backwards
 
@@ -153,14 +155,16 @@ class Aggregates:
         return session_rows(found.tickers, bars)
 
     def _stray(self, ask: Ask, ticker: str, adjust: bool, first: date) -> bytes:
-        """A row dated ten days before what was asked for, where the answer is to have that fault."""
-        if not ask.twisted("out_of_range"):
+        """A row that was not asked for, where the answer is to have that fault: ten days too old, or of another."""
+        of_another = ask.twisted("stray_symbol")
+        if not of_another and not ask.twisted("out_of_range"):
             return b""
         bars = self._bars(ask, ticker, adjust).take(slice(0, 1))
         if not len(bars):
             return b""
-        before = np.array([first - timedelta(days=10)], "datetime64[D]")
-        return range_rows(BarColumns(before, *bars.numbers())).text
+        dated = first if of_another else first - timedelta(days=10)
+        row = BarColumns(np.array([dated], "datetime64[D]"), *bars.numbers())
+        return (session_rows([f"{ticker}X"], row) if of_another else range_rows(row)).text
 
 
 def _within_plan(ask: Ask, first: date, last: date) -> tuple[date, date]:
@@ -174,6 +178,12 @@ def _within_plan(ask: Ask, first: date, last: date) -> tuple[date, date]:
     if last < oldest:
         raise Refusal(403, OLDER_THAN_PLAN)
     return max(first, oldest), last
+
+
+def _shortened(start: int, stop: int, at: float) -> tuple[int, int]:
+    """Leave out rows at one end: `at` 0 to 0.5 says how much of the oldest, 0.5 to 1 how much of the newest."""
+    left_out = min(max(1, int((stop - start) * (at * 2 % 1))), max(0, stop - start - 1))
+    return (start + left_out, stop) if at < 0.5 else (start, stop - left_out)
 
 
 def _page(rows: EncodedRows, start: int, stop: int, limit: int, ascending: bool) -> _Span:

@@ -14,10 +14,11 @@ from tests.fake_polygon.sessions import new_york_date
 
 
 class Twist(msgspec.Struct, frozen=True):
-    """A fault in what is answered, not in how it is sent; kinds as in `misbehaviour.TWISTS`."""
+    """A fault in what is answered, not in how it is sent; kinds and `at` as in `misbehaviour`."""
 
     kind: str
     host: str = ""
+    at: float = 0.5
 
 
 class Ask(msgspec.Struct, frozen=True):

@@ -19,18 +19,25 @@ TWISTS: dict[str, frozenset[str]] = {
     "wrong_symbol": frozenset({"range", "prev", "open_close"}),
     "out_of_range": frozenset({"range", "grouped"}),
     "silently_truncate": frozenset({"range", "grouped"}),
+    "shorten": frozenset({"range"}),
+    "stray_symbol": frozenset({"range"}),
     "delayed": frozenset({"range", "grouped", "prev", "open_close"}),
 }
-BREAKS = ("fail", "hang", "slow", "truncate", "cut_json", "html", "reset", "garble_gzip")
+BREAKS = ("fail", "not_yet", "hang", "slow", "truncate", "cut_json", "html", "reset", "garble_gzip")
+# The other two of the three meanings of 403: a client that believes them will not ask again by itself.
+REFUSALS = ("beyond_plan", "not_entitled")
 # With these the vendor does not even look at the request: they happen in front of it.
-UNANSWERED = frozenset({"fail", "hang", "html", "reset", "garble_gzip"})
+UNANSWERED = frozenset({"fail", "not_yet", "hang", "html", "reset", "garble_gzip", *REFUSALS})
 # What random faults are drawn from unless told otherwise: everything that ends by itself and at once.
 CHAOS = (*(kind for kind in BREAKS if kind not in ("hang", "slow")), *TWISTS)
+# Of these a client that looks at what it gets can find out each: none leaves out rows between others, or every row.
+DETECTABLE = (*BREAKS, *(kind for kind in TWISTS if kind != "silently_truncate"))
 _CHAOS_STATUSES = (429, 500, 502, 503, 504)
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """One fault and what it needs: `at` is the part of the body that is sent, `status` of a failure or a page."""
+    """One fault and what it needs: `at` is the part of the body that is sent, or says which rows are left out (see
+    `shorten_next`); `status` is that of a failure or a page."""
 
     kind: str
     status: int = 200
@@ -77,6 +84,10 @@ class Misbehaviour:
         sent = body.encode() if isinstance(body, str) else body
         self._ask(Trouble("fail", status=status, retry_after=header, body=sent), times, path)
 
+    def forbid_next(self, why: str, times: int = 1, path: PathMatch = None) -> None:
+        """Refuse with 403 and the message of one of its meanings: `not_yet`, `beyond_plan` or `not_entitled`."""
+        self._ask(Trouble(why), times, path)
+
     def hang_next(self, times: int = 1, path: PathMatch = None) -> None:
         """Never answer, until the server is closed."""
         self._ask(Trouble("hang"), times, path)
@@ -121,6 +132,17 @@ class Misbehaviour:
         """Leave out the older half of a range, or half of the market, and say OK."""
         self._ask(Trouble("silently_truncate"), times, path)
 
+    def shorten_next(self, times: int = 1, at: float = 0.25, path: PathMatch = None) -> None:
+        """Leave out the oldest rows of a range and say OK, or with `at` from 0.5 on the newest; never all of them.
+
+        `at` counts twice: of 2n rows, 0.25 leaves out the oldest half, 0.75 the newest.
+        """
+        self._ask(Trouble("shorten", at=at), times, path)
+
+    def stray_symbol_next(self, times: int = 1, path: PathMatch = None) -> None:
+        """Answer a range with a row of another symbol, under its own name, as well."""
+        self._ask(Trouble("stray_symbol"), times, path)
+
     def delayed_next(self, times: int = 1, path: PathMatch = None) -> None:
         """Answer with status DELAYED and good data."""
         self._ask(Trouble("delayed"), times, path)
@@ -156,6 +178,7 @@ class Misbehaviour:
             return None
         status = self._random.choice(_CHAOS_STATUSES)
         drawn, at = self._random.choice(fitting), self._random.random()
+        speed = round(400 * 125**at)  # a slow-loris, up to a bad line
         return Trouble(
-            drawn, status=status if drawn == "fail" else 200, at=at, bytes_per_second=50_000, host="elsewhere.invalid"
+            drawn, status=status if drawn == "fail" else 200, at=at, bytes_per_second=speed, host="elsewhere.invalid"
         )

@@ -14,6 +14,7 @@ UNKNOWN_KEY = "Unknown API Key"
 OLDER_THAN_PLAN = f"Your plan doesn't include this data timeframe. {_UPGRADE}"
 BEFORE_END_OF_DAY = f"Attempted to request today's data before end of day. {_UPGRADE}"
 NOT_ENTITLED = "You are not entitled to this data. Please upgrade your plan at https://massive.com/pricing"
+FORBIDDEN = {"not_yet": BEFORE_END_OF_DAY, "beyond_plan": OLDER_THAN_PLAN, "not_entitled": NOT_ENTITLED}
 NO_DATA = "Data not found."
 TOO_MANY = (
     "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to continue. "

@@ -27,7 +27,8 @@ from tests.fake_polygon.vendor import Vendor, utc_now
 class LoggedRequest(msgspec.Struct):
     """One request as it arrived. `status` is None while there is no answer, and where there never is one.
 
-    `key_in_query` says whether the key was sent where it leaks; `trouble` names the fault of the answer.
+    `key_in_query` says whether the key was sent where it leaks; `trouble` names the fault of the answer; `finished`
+    says that the whole answer has been handed to the client's side of the line.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class LoggedRequest(msgspec.Struct):
     status: int | None = None
     trouble: str | None = None
     sent_bytes: int = 0
+    finished: bool = False
 
 
 class FakePolygon(Misbehaviour):
@@ -140,12 +142,26 @@ class FakePolygon(Misbehaviour):
         packed.headers["Server"] = self._server_name
         if trouble is None or trouble.kind not in ("hang", "reset"):
             logged.status, logged.sent_bytes = reply.status, len(packed.data)
-        return await send(request, packed, trouble, self._closing)
+        response = await send(request, packed, trouble, self._closing)
+        logged.finished = await _finish(request, response)
+        return response
 
     def _reply(self, request: web.BaseRequest, logged: LoggedRequest, trouble: Trouble | None) -> Reply:
         logged.trouble = trouble.kind if trouble else None
         if trouble and trouble.kind in UNANSWERED:
             return spoiled(Reply(200, Body(b""), b"", self.vendor.request_id()), trouble)
-        twist = Twist(trouble.kind, trouble.host) if trouble and trouble.kind in TWISTS else None
+        twist = Twist(trouble.kind, trouble.host, trouble.at) if trouble and trouble.kind in TWISTS else None
         reply = self.vendor.answer(logged.path, logged.query, request.headers.get("Authorization"), twist)
         return spoiled(reply, trouble) if trouble else reply
+
+
+async def _finish(request: web.BaseRequest, response: web.StreamResponse) -> bool:
+    """Send what is left to send and tell whether there was anybody to take it."""
+    if request.transport is None or request.transport.is_closing():
+        return False
+    try:
+        await response.prepare(request)
+        await response.write_eof()
+    except ConnectionError:
+        return False
+    return True

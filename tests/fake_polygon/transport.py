@@ -13,7 +13,7 @@ from aiohttp import web
 from tests.fake_polygon.ask import Reply
 from tests.fake_polygon.body import Body
 from tests.fake_polygon.misbehaviour import Trouble
-from tests.fake_polygon.refusals import default_failure
+from tests.fake_polygon.refusals import FORBIDDEN, default_failure, refusal_body
 
 _WORTH_COMPRESSING = 200
 _CHUNKS_PER_SECOND = 20
@@ -43,6 +43,8 @@ def spoiled(reply: Reply, trouble: Trouble) -> Reply:
     match trouble.kind:
         case "fail":
             return _failure(reply.request_id, trouble)
+        case why if why in FORBIDDEN:
+            return Reply(403, Body(refusal_body(403, FORBIDDEN[why], reply.request_id)), b"", reply.request_id)
         case "html":
             return Reply(trouble.status, Body(_PAGE), b"", reply.request_id, content_type="text/html")
         case "cut_json":

@@ -234,6 +234,58 @@ async def test_a_silently_truncated_market_lacks_half_its_tickers(
     assert len((await answer(client, vendor.url + GROUPED))["results"]) == len(good["results"]) // 2
 
 
+@pytest.mark.parametrize(
+    ("at", "oldest", "newest"), [(0.25, 10, 0), (0.75, 0, 10), (0.0, 1, 0), (0.5, 0, 1), (0.499, 19, 0), (0.999, 0, 19)]
+)
+async def test_a_shortened_range_lacks_rows_at_one_end_but_never_all(
+    vendor: FakePolygon, client: aiohttp.ClientSession, at: float, oldest: int, newest: int
+) -> None:
+    good = await answer(client, vendor.url + RANGE)
+    assert len(good["results"]) == 20
+    vendor.shorten_next(at=at)
+    short = await answer(client, vendor.url + RANGE)
+    assert short["results"] == good["results"][oldest : 20 - newest]
+    assert (short["status"], short["resultsCount"]) == ("OK", 20 - oldest - newest)
+    one_day = RANGE.replace("2024-03-28", "2024-03-01")
+    vendor.shorten_next(at=at)
+    assert len((await answer(client, vendor.url + one_day))["results"]) == 1
+
+
+async def test_a_range_can_hold_a_row_of_another_symbol_under_its_own_name(
+    vendor: FakePolygon, client: aiohttp.ClientSession
+) -> None:
+    good = await answer(client, vendor.url + RANGE)
+    vendor.stray_symbol_next()
+    stray = await answer(client, vendor.url + RANGE)
+    assert (stray["ticker"], stray["results"][0]["T"], stray["results"][1:]) == ("BCPC", "BCPCX", good["results"])
+    assert stray["resultsCount"] == good["resultsCount"] + 1
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [("not_yet", "before end of day"), ("beyond_plan", "data timeframe"), ("not_entitled", "not entitled")],
+)
+async def test_a_403_says_which_of_its_meanings_it_has(
+    vendor: FakePolygon, client: aiohttp.ClientSession, why: str, said: str
+) -> None:
+    vendor.forbid_next(why)
+    async with client.get(vendor.url + RANGE) as response:
+        assert response.status == 403
+        assert said in (await response.json())["message"]
+
+
+async def test_an_answer_is_finished_when_all_of_it_is_sent(vendor: FakePolygon, client: aiohttp.ClientSession) -> None:
+    await answer(client, vendor.url + RANGE)
+    vendor.slow_next(bytes_per_second=100)
+    with pytest.raises(TimeoutError):
+        async with client.get(vendor.url + RANGE, timeout=aiohttp.ClientTimeout(total=0.2)) as response:
+            await response.read()
+    vendor.truncate_next()
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await status(client, vendor.url + RANGE)
+    assert [request.finished for request in vendor.requests] == [True, False, False]
+
+
 async def test_delayed_data_is_good_data_with_another_status(
     vendor: FakePolygon, client: aiohttp.ClientSession
 ) -> None:
