@@ -71,12 +71,14 @@ class RunReport(msgspec.Struct, frozen=True):
             if self.left_to_ask and outcome.ending in (Ending.FAILED, Ending.NOT_TRIED)
         }
         dates = f"from {self.first} to {self.last}"
-        refused = [name for name, count in self.beyond_plan.items() if count == self.sessions]
-        return (
-            dict.fromkeys(self.unknown, f"the vendor has no bar of it {dates}; case matters in symbols")
-            | dict.fromkeys(refused, f"the key's plan includes no session of it {dates}")
-            | failed
-        )
+        said = {outcome.subject: outcome.why for outcome in self.outcomes if outcome.ending is Ending.BEYOND_PLAN}
+        refused = {
+            name: said.get(name) or f"the key's plan includes no session of it {dates}"
+            for name, count in self.beyond_plan.items()
+            if count == self.sessions
+        }
+        unknown = dict.fromkeys(self.unknown, f"the vendor has no bar of it {dates}; case matters in symbols")
+        return unknown | refused | failed
 
 
 class PlannedRun(msgspec.Struct, frozen=True):

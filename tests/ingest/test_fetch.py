@@ -134,21 +134,23 @@ async def test_a_fault_that_stays_is_given_up_after_the_bounded_number_of_tries(
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "said"),
+    ("status", "body", "said", "ending"),
     [
-        (400, "bad request", "400"),
-        (403, '{"message": "You are not entitled to this data."}', "not entitled"),
-        (403, '{"message": "Your plan doesn\'t include this data timeframe."}', "timeframe"),
-        (404, '{"message": "Data not found."}', "not found"),
-        (418, "teapot", "418"),
-        (301, "moved", "301"),
+        (400, "bad request", "400", Ending.FAILED),
+        (403, '{"message": "You are not entitled to this data."}', "not entitled", Ending.BEYOND_PLAN),
+        (403, '{"message": "Your plan doesn\'t include this data timeframe."}', "timeframe", Ending.BEYOND_PLAN),
+        (404, '{"message": "Data not found."}', "not found", Ending.FAILED),
+        (418, "teapot", "418", Ending.FAILED),
+        (301, "moved", "301", Ending.FAILED),
     ],
 )
-async def test_another_refusal_is_never_asked_again(warehouse: Warehouse, status: int, body: str, said: str) -> None:
+async def test_another_refusal_is_never_asked_again(
+    warehouse: Warehouse, status: int, body: str, said: str, ending: Ending
+) -> None:
     warehouse.vendor.fail_next(status, body=body, path=PATH)
     report = await warehouse.backfill()
     assert warehouse.vendor.counts["range"] == 1
-    assert bars_of(report).ending is Ending.FAILED
+    assert bars_of(report).ending is ending
     assert said in report.failures()["AAPL"]
     (payload,) = await bar_payloads(warehouse)
     assert payload.response.body == body.encode()
