@@ -100,7 +100,7 @@ class Archiver:
                     each.done.set_result(number)
 
     async def _connected(self) -> asyncpg.Connection:
-        """Return the one connection that is kept: to borrow one for each transaction takes as long as the transaction."""
+        """Return the one connection that is kept; borrowing one for each transaction would cost a round trip more."""
         if self._connection is None or self._connection.is_closed():
             await self._disconnect()
             self._connection = await self._pool.acquire()

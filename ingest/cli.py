@@ -14,7 +14,7 @@ from sql.command import WarehouseGroup
 def ingest() -> None:
     """Fetch raw answers from the vendor into the archive.
 
-    Reads POLYGON_API_KEY, POLYGON_BASE_URL, UNIVERSE and RATE_LIMIT_PER_MINUTE.
+    Reads POLYGON_API_KEY, POLYGON_BASE_URL, POLYGON_PLAN, UNIVERSE, RATE_LIMIT_PER_MINUTE and NIGHTLY_AT.
     """
 
 

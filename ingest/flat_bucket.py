@@ -61,7 +61,7 @@ class FlatBucket:
 
     def _headers(self, answer: aiohttp.ClientResponse) -> list[tuple[str, str]]:
         return [
-            (name.decode("latin-1"), self._keys.blanked(value).decode("latin-1"))
+            (self._keys.blanked(name).decode("latin-1"), self._keys.blanked(value).decode("latin-1"))
             for name, value in answer.raw_headers
             if name.lower() != b"set-cookie"
         ]

@@ -84,6 +84,7 @@ async def run_night(
             period=asked_period(None, None, now()),
             now=now,
             kind="nightly",
+            reference=True,
             patience=patience,
             stop=stop.of_fetching(),
             progress=progress,

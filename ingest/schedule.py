@@ -17,7 +17,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 
 NEW_YORK = ZoneInfo("America/New_York")
-FIRST_WAIT = dt.timedelta(minutes=15)
+_FIRST_WAIT = dt.timedelta(minutes=15)
 _LOOK_AT_THE_CLOCK_S = 60.0
 # However late, and however often it was missed: one ring.
 _JOBS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -32,9 +32,9 @@ def nightly_trigger(at: dt.time) -> CronTrigger:
     return CronTrigger(hour=at.hour, minute=at.minute, timezone=NEW_YORK)
 
 
-def wait_after(failures: int, first_wait: dt.timedelta = FIRST_WAIT) -> dt.timedelta:
+def wait_after(failures: int) -> dt.timedelta:
     """Return how long to wait after so many failed tries in a row: twice as long each time."""
-    return first_wait * (1 << (failures - 1))
+    return _FIRST_WAIT * (1 << (failures - 1))
 
 
 class Alarm:

@@ -14,7 +14,7 @@ import msgspec
 from ingest.errors import AnotherRunUnderWay
 from ingest.night_stop import NightStop
 from ingest.nightly import Night
-from ingest.schedule import FIRST_WAIT, NEW_YORK, Alarm, wait_after
+from ingest.schedule import NEW_YORK, Alarm, wait_after
 from ingest.stop import StopRequested
 from sql.errors import WarehouseError
 
@@ -34,18 +34,12 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 async def serve_nights(
-    night: Callable[[], Awaitable[Night]],
-    alarm: Alarm,
-    stop: NightStop,
-    now: Callable[[], dt.datetime],
-    *,
-    first_wait: dt.timedelta = FIRST_WAIT,
-    wait_for_another: dt.timedelta = _WAIT_FOR_ANOTHER,
+    night: Callable[[], Awaitable[Night]], alarm: Alarm, stop: NightStop, now: Callable[[], dt.datetime]
 ) -> None:
     """Try a night at once and then whenever the alarm rings; return when asked to stop.
 
-    After a failure the next try comes after `first_wait`, after each further one twice as late, or with the next
-    night; after a refused key only then.
+    After a failure the next try comes a quarter of an hour later, after each further one twice as late, or with the
+    next night; after a refused key only then. Another run is waited for.
     """
     failures = 0
     _LOG.info("ingest.serving", extra={"next_night": alarm.next_night.isoformat(timespec="seconds")})
@@ -55,12 +49,10 @@ async def serve_nights(
             tried = await _try(night)
             stop.check()
             failures += tried.again and not tried.in_the_way
-            wait = wait_for_another if tried.in_the_way else wait_after(max(failures, 1), first_wait)
+            wait = _WAIT_FOR_ANOTHER if tried.in_the_way else wait_after(max(failures, 1))
             again_at = (now() + wait).astimezone(NEW_YORK)
             following = again_at if tried.again and alarm.ring_at(again_at) else alarm.next_night
-            _LOG.log(
-                tried.level, tried.event, extra=tried.facts | {"next_try": following.isoformat(timespec="seconds")}
-            )
+            _LOG.log(tried.level, tried.event, extra=tried.facts | {"next": following.isoformat(timespec="seconds")})
             if await stop.unless_asked(alarm.wait()):
                 failures = 0
     except StopRequested:

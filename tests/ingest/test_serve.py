@@ -83,12 +83,12 @@ async def lines(nights: Nights, caplog: pytest.LogCaptureFixture, *ring_after_s:
     async with open_alarm(OrTrigger([*rings, nightly_trigger(TWO)])) as alarm, asyncio.timeout(60):
         await serve_nights(nights, alarm, nights.stop, lambda: LONG_AGO)
     assert nights.goings == []
-    return [_line(record) for record in caplog.records if hasattr(record, "next_try")]
+    return [_line(record) for record in caplog.records if hasattr(record, "next")]
 
 
 def _line(record: logging.LogRecord) -> str:
     facts = vars(record)
-    wait = dt.datetime.fromisoformat(facts["next_try"]) - LONG_AGO.replace(microsecond=0)
+    wait = dt.datetime.fromisoformat(facts["next"]) - LONG_AGO.replace(microsecond=0)
     when = "next night" if wait > dt.timedelta(hours=20) else str(wait)
     return f"{record.levelname} {record.getMessage()} {when}"
 
@@ -305,7 +305,7 @@ async def test_it_catches_up_at_once_projects_and_then_waits_for_the_night(
     serving = await logged(process, "ingest.serving")
     assert re.search(r" INFO ingest\.serving next_night=\S+T03:15:00-0[45]:00\n", serving)
     done = await logged(process, "ingest.night_done")
-    assert re.search(r" INFO ingest\.night_done bars=\d+ .* next_try=\S+T03:15:00-0[45]:00\n", done)
+    assert re.search(r" INFO ingest\.night_done bars=\d+ .* next=\S+T03:15:00-0[45]:00\n", done)
     assert await bars(owner) > 300
     assert await scheduler_status(database_url) == "running"
     sessions = "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> ALL($1)"
@@ -440,7 +440,7 @@ async def test_a_projection_that_fails_does_not_end_the_service(start_serve: Sta
     failed = await logged(process, "ingest.night_failed")
     assert "caused_by=what is archived could not be projected: `project` ended with exit code 2" in failed
     # A quarter of an hour later, wherever the night is.
-    assert not re.search(r"next_try=\S+T02:00:00-", failed)
+    assert not re.search(r"next=\S+T02:00:00-", failed)
 
 
 @pytest.mark.parametrize("time", ["24:00", "2", "2 am", "02:00:00"])
