@@ -10,9 +10,9 @@ import asyncpg
 
 from archive.read import read_payload
 from ingest.assess import ASSESSOR, Assessment, assess
-from ingest.assess_flat import assess_flat_file
 from ingest.endpoints import SOURCE
-from ingest.flat_source import FLAT_SOURCE
+from ingest.flat.assess import assess_flat_file
+from ingest.flat.source import FLAT_SOURCE
 from ingest.sender import Judge
 from sql import load_queries
 

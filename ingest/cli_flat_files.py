@@ -6,12 +6,12 @@ import functools
 import click
 
 from ingest.errors import RunFailed, RunStopped
-from ingest.flat_files import run_flat_files
-from ingest.flat_source import EXPECTED, Bucket, Folder, parse_source, shown
+from ingest.flat.run import run_flat_files
+from ingest.flat.settings import FlatFilesSettings
+from ingest.flat.source import EXPECTED, Bucket, Folder, parse_source, shown
 from ingest.options import SIGNALS, from_option, period_of, stoppable, to_option, utc_now, with_pool
 from ingest.period import Period
 from ingest.progress import show_progress
-from ingest.settings_flat import FlatFilesSettings
 from ingest.show import print_report
 from ingest.stop import Stop
 from ingest.universe import WHOLE_MARKET

@@ -9,15 +9,15 @@ from contextlib import asynccontextmanager
 import asyncpg
 import click
 
-from ingest.night_stop import NightStop
-from ingest.nightly import Night, run_night
+from ingest.night.night import Night, run_night
+from ingest.night.project_command import project_command, run_project
+from ingest.night.schedule import nightly_trigger, open_alarm
+from ingest.night.scheduler_lock import scheduler_lock
+from ingest.night.service import serve_nights
+from ingest.night.stop import NightStop
 from ingest.options import stoppable, symbols_option, utc_now, with_pool
 from ingest.progress import show_progress
-from ingest.project_command import project_command, run_project
 from ingest.report import RunReport
-from ingest.schedule import nightly_trigger, open_alarm
-from ingest.scheduler_lock import scheduler_lock
-from ingest.service import serve_nights
 from ingest.settings import IngestSettings, time_of_day
 from ingest.show import print_report
 from ingest.universe import Universe

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from ingest.csv_bars import CsvFolder
 from ingest.errors import ClosesApart, NothingCompared
 from ingest.options import utc_now
-from ingest.second_source import SecondSource
 from ingest.show import counted
-from ingest.spot_check import Band, SpotCheck
-from ingest.spot_check_run import Wish, run_spot_check
-from ingest.yahoo import open_yahoo
+from ingest.spot.check import Band, SpotCheck
+from ingest.spot.csv_bars import CsvFolder
+from ingest.spot.run import Wish, run_spot_check
+from ingest.spot.second_source import SecondSource
+from ingest.spot.yahoo import open_yahoo
 from sql.command import WarehouseCommand, json_option, print_json, print_table, ready_database, run
 from sql.connect import Role, open_pool
 

@@ -20,7 +20,7 @@ import msgspec
 from archive.payload import Endpoint
 from ingest.assess import ASSESSOR, Outcome
 from ingest.endpoints import FOR_REFERENCE, SOURCE, tickers_asked
-from ingest.flat_source import FLAT_SOURCE
+from ingest.flat.source import FLAT_SOURCE
 from ingest.period import Span, last_surely_absent, looked_at
 from sql import load_queries
 

@@ -90,7 +90,7 @@ class Aggregates:
         _within_plan(ask, session, session)
         adjust = ask.flag("adjusted", default=True)
         if ask.twisted("out_of_range"):
-            session -= timedelta(days=1 if session.weekday() else 3)
+            session = self._session_before(ask, session)
 
         def make() -> _Page:
             rows = self._day_rows(ask, session, adjust)
@@ -153,6 +153,11 @@ class Aggregates:
         if adjust:
             bars = adjusted_day(found.tickers, bars, self._splits_by_ticker(ask), ask.today)
         return session_rows(found.tickers, bars)
+
+    def _session_before(self, ask: Ask, session: date) -> date:
+        """The newest date with bars in the week before; the date itself where there is none."""
+        days = (session - timedelta(days=n) for n in range(1, 8))
+        return next((day for day in days if len(self._market.grouped(day, ask.as_of).bars)), session)
 
     def _stray(self, ask: Ask, ticker: str, adjust: bool, first: date) -> bytes:
         """A row that was not asked for, where the answer is to have that fault: ten days too old, or of another."""

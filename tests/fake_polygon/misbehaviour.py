@@ -125,7 +125,7 @@ class Misbehaviour:
         self._ask(Trouble("wrong_symbol"), times, path)
 
     def out_of_range_next(self, times: int = 1, path: PathMatch = None) -> None:
-        """Answer a range with a row from ten days before it as well, a date with the weekday before it."""
+        """Answer a range with a row from ten days before it as well, a date with the session before it."""
         self._ask(Trouble("out_of_range"), times, path)
 
     def silently_truncate_next(self, times: int = 1, path: PathMatch = None) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from archive.payload import Transfer
 from ingest.assess import Assessment, Outcome
-from ingest.assess_flat import assess_flat_file
+from ingest.flat.assess import assess_flat_file
 from tests.flat_payloads import COLUMNS, flat_bar, flat_csv, flat_file, flat_response, zipped
 from tests.payloads import FETCHED_AT
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from archive.payload import Endpoint, Request, Transfer
-from ingest.csv_bars import CsvFolder, read_closes
 from ingest.period import Period
-from ingest.second_source import NoSecondOpinion
+from ingest.spot.csv_bars import CsvFolder, read_closes
+from ingest.spot.second_source import NoSecondOpinion
 
 TUESDAY, WEDNESDAY = dt.date(2024, 1, 2), dt.date(2024, 1, 3)
 PERIOD = Period(TUESDAY, WEDNESDAY)

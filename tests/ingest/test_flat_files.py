@@ -19,12 +19,12 @@ from archive.verify import verify_archive
 from ingest.backfill import plan_backfill
 from ingest.endpoints import grouped
 from ingest.errors import AnotherRunUnderWay
-from ingest.flat_files import KIND, SourceRefused, run_flat_files
-from ingest.flat_source import parse_source
+from ingest.flat.run import KIND, SourceRefused, run_flat_files
+from ingest.flat.settings import BucketKeys, FlatFilesSettings
+from ingest.flat.source import parse_source
 from ingest.period import Period
 from ingest.report import Ending, RunReport
 from ingest.settings import VendorKey
-from ingest.settings_flat import BucketKeys, FlatFilesSettings
 from ingest.stop import Stop
 from ingest.universe import WHOLE_MARKET, universe_of
 from sql.errors import InvalidSetting

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ingest.flat_source import Bucket, Folder, parse_source
-from ingest.settings_flat import FlatFilesSettings
+from ingest.flat.settings import FlatFilesSettings
+from ingest.flat.source import Bucket, Folder, parse_source
 from sql.errors import InvalidSetting
 
 DAY = dt.date(2024, 6, 4)

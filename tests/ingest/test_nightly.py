@@ -22,9 +22,9 @@ from ingest.errors import (
     RunFailed,
     RunStopped,
 )
-from ingest.night_stop import NightStop
-from ingest.nightly import Night, run_night
-from ingest.project_command import Facts, run_project
+from ingest.night.night import Night, run_night
+from ingest.night.project_command import Facts, run_project
+from ingest.night.stop import NightStop
 from ingest.settings import VendorKey
 from ingest.stop import StopRequested
 from ingest.universe import parse_universe

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ingest.errors import NothingCompared, NothingProjected, ProjectionChanging
 from ingest.period import Period
-from ingest.projected import read_closes, read_one_generation, read_period, read_symbols
+from ingest.spot.projected import read_closes, read_one_generation, read_period, read_symbols
 from project.adjust import adjust_prices, split_factors
 from project.replay import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset

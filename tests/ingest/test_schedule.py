@@ -10,7 +10,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.date import DateTrigger
 
-from ingest.schedule import NEW_YORK, Alarm, nightly_trigger, open_alarm, wait_after
+from ingest.night.schedule import NEW_YORK, Alarm, nightly_trigger, open_alarm, wait_after
 
 TWO = dt.time(2)
 SHORTLY_S = 0.05

@@ -18,11 +18,11 @@ from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.date import DateTrigger
 
 from ingest.errors import AnotherRunUnderWay, AnotherScheduler, IngestError, MissingKey, ProjectFailed, RunStopped
-from ingest.night_stop import NightStop
-from ingest.nightly import Night
-from ingest.schedule import nightly_trigger, open_alarm
-from ingest.scheduler_lock import scheduler_lock
-from ingest.service import serve_nights
+from ingest.night.night import Night
+from ingest.night.schedule import nightly_trigger, open_alarm
+from ingest.night.scheduler_lock import scheduler_lock
+from ingest.night.service import serve_nights
+from ingest.night.stop import NightStop
 from ingest.settings import IngestSettings
 from sql.connect import open_owner
 from sql.errors import DatabaseAway

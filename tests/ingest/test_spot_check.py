@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.spot_check import (
+from ingest.spot.check import (
     Asked,
     Band,
     Deviation,

@@ -12,12 +12,12 @@ from archive.payload import Response
 from archive.read import archive_head, read_payload
 from archive.runs import latest_run
 from archive.verify import verify_archive
-from ingest.csv_bars import CsvFolder
 from ingest.errors import NothingCompared
 from ingest.period import Period
-from ingest.second_source import NoSecondOpinion, SecondSource
-from ingest.spot_check import Band, SpotCheck
-from ingest.spot_check_run import Wish, run_spot_check
+from ingest.spot.check import Band, SpotCheck
+from ingest.spot.csv_bars import CsvFolder
+from ingest.spot.run import Wish, run_spot_check
+from ingest.spot.second_source import NoSecondOpinion, SecondSource
 from project.audit import audit_session
 from project.replay import catch_up_or_build, rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset

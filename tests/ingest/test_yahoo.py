@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from archive.payload import Endpoint, Request
-from ingest.csv_bars import read_closes
 from ingest.period import Period
-from ingest.second_source import NoSecondOpinion
-from ingest.yahoo import Yahoo, csv_of
+from ingest.spot.csv_bars import read_closes
+from ingest.spot.second_source import NoSecondOpinion
+from ingest.spot.yahoo import Yahoo, csv_of
 from tests.ingest import stand_in_yfinance
 from tests.ingest.stand_in_yfinance import YFRateLimitError, frame
 

@@ -31,9 +31,7 @@ async def _audit(pool: asyncpg.Pool, session: dt.date, ticker: str | None = None
         return await audit_session(connection, session, ticker)
 
 
-@settings(
-    max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(sent=responses)
 async def test_the_rows_of_every_date_add_up_whatever_is_archived(
     ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool, read_pool: asyncpg.Pool, empty: Empty, sent: list[Response]
@@ -60,9 +58,7 @@ async def test_the_rows_of_every_date_add_up_whatever_is_archived(
     )
 
 
-@settings(
-    max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(sent=responses)
 async def test_the_audits_of_single_tickers_add_up_to_that_of_the_market(
     ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool, empty: Empty, sent: list[Response]

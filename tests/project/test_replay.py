@@ -40,9 +40,7 @@ def _parts(sent: Sequence[Response], cuts: Sequence[int]) -> list[list[Response]
     return [list(sent[start:stop]) for start, stop in itertools.pairwise(edges)]
 
 
-@settings(
-    max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     sent=responses,
     cuts=st.lists(st.integers(0, 12), max_size=3),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from archive.payload import Request, Response, Transfer
 from ingest.errors import FetchError, NotFound, NotYet, VendorUnavailable
-from ingest.flat_source import FLAT_SOURCE, Folder
+from ingest.flat.source import FLAT_SOURCE, Folder
 from ingest.period import last_surely_absent
 
 

@@ -15,12 +15,9 @@ from archive.append import Archiver, open_archiver
 from archive.calendar import NEW_YORK
 from archive.chain import seal_archive
 from archive.runs import finish_run, start_run
-from ingest.csv_bars import read_closes as closes_of_csv
 from ingest.errors import NothingCompared
 from ingest.period import Period
-from ingest.projected import read_closes, read_one_generation, read_period, read_symbols
-from ingest.second_source import NoSecondOpinion, SecondSource
-from ingest.spot_check import (
+from ingest.spot.check import (
     Asked,
     Deviation,
     OurClose,
@@ -31,6 +28,9 @@ from ingest.spot_check import (
     draw_sample,
     first_named,
 )
+from ingest.spot.csv_bars import read_closes as closes_of_csv
+from ingest.spot.projected import read_closes, read_one_generation, read_period, read_symbols
+from ingest.spot.second_source import NoSecondOpinion, SecondSource
 
 KIND = "spot_check"
 _LOG = logging.getLogger("ingest")

@@ -13,7 +13,7 @@ import asyncpg
 
 from ingest.errors import NothingCompared, NothingProjected, ProjectionChanging
 from ingest.period import Period
-from ingest.spot_check import OurClose
+from ingest.spot.check import OurClose
 from sql import load_queries
 
 _QUERIES = load_queries("spot_check.sql")

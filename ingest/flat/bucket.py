@@ -17,9 +17,9 @@ from yarl import URL
 from archive.payload import Request, Response, Transfer
 from ingest.errors import MissingLibrary
 from ingest.exchange import NoResponse, read_wire, what_failed
-from ingest.flat_source import FLAT_SOURCE, Bucket
+from ingest.flat.settings import BucketKeys
+from ingest.flat.source import FLAT_SOURCE, Bucket
 from ingest.patience import Patience
-from ingest.settings_flat import BucketKeys
 
 _Sign = Callable[[str], dict[str, str]]
 

@@ -18,7 +18,7 @@ from typing import Any
 from archive.payload import Endpoint, Request, Response, Transfer
 from ingest.errors import MissingLibrary
 from ingest.period import Period
-from ingest.second_source import NoSecondOpinion
+from ingest.spot.second_source import NoSecondOpinion
 
 _TIMEOUT_S = 20
 _LONGEST_REASON = 200

@@ -18,15 +18,16 @@ from archive.append import open_archiver
 from archive.chain import seal_archive
 from archive.runs import finish_run, start_run
 from ingest.assess import ASSESSOR
-from ingest.assess_flat import assess_flat_file
 from ingest.assessments import catch_up_assessments, open_assessment_log
 from ingest.crew import Crew
 from ingest.endpoints import SOURCE
 from ingest.errors import FetchError
 from ingest.fetch import Fetcher, Tally
-from ingest.flat_bucket import open_bucket
-from ingest.flat_folder import FlatFolder
-from ingest.flat_source import FLAT_SOURCE, Bucket, Folder
+from ingest.flat.assess import assess_flat_file
+from ingest.flat.bucket import open_bucket
+from ingest.flat.folder import FlatFolder
+from ingest.flat.settings import FlatFilesSettings
+from ingest.flat.source import FLAT_SOURCE, Bucket, Folder
 from ingest.limiter import Limiter
 from ingest.one_run import clear_database_errors, one_run_at_a_time
 from ingest.patience import Patience
@@ -35,7 +36,6 @@ from ingest.plan import MARKET, Plan, Step
 from ingest.progress import ShowProgress, no_progress
 from ingest.report import Ending, RunReport, StepOutcome
 from ingest.sender import Sender
-from ingest.settings_flat import FlatFilesSettings
 from ingest.stop import Stop
 from sql import load_queries
 

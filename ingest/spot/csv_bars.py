@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from archive.payload import Endpoint, Request, Response, Transfer
 from ingest.period import Period
-from ingest.second_source import NoSecondOpinion
+from ingest.spot.second_source import NoSecondOpinion
 
 _DATE_LENGTH = 10
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ingest.flat_source import EXPECTED, VENDORS_BUCKET, Bucket, Folder, parse_source, shown
+from ingest.flat.source import EXPECTED, VENDORS_BUCKET, Bucket, Folder, parse_source, shown
 from ingest.settings import VendorKey
 from sql.errors import InvalidSetting
 

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from ingest.errors import AnotherRunUnderWay
-from ingest.night_stop import NightStop
-from ingest.nightly import Night
-from ingest.schedule import NEW_YORK, Alarm, wait_after
+from ingest.night.night import Night
+from ingest.night.schedule import NEW_YORK, Alarm, wait_after
+from ingest.night.stop import NightStop
 from ingest.stop import StopRequested
 from sql.errors import WarehouseError
 

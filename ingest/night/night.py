@@ -13,11 +13,11 @@ import msgspec
 from archive.payload import Endpoint
 from ingest.backfill import run_backfill
 from ingest.errors import IngestError, InvalidKey, MissingKey, ProjectFailed, RunFailed, RunStopped
-from ingest.night_stop import NightStop
+from ingest.night.project_command import Facts
+from ingest.night.stop import NightStop
 from ingest.patience import Patience
 from ingest.period import asked_period
 from ingest.progress import ShowProgress, no_progress
-from ingest.project_command import Facts
 from ingest.report import Ending, RunReport
 from ingest.settings import IngestSettings
 from ingest.stop import StopRequested

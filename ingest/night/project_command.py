@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ingest.errors import ProjectFailed
-from ingest.night_stop import NightStop
+from ingest.night.stop import NightStop
 
 Facts = dict[str, Any]
 _FACTS = msgspec.json.Decoder(Facts)
