@@ -28,7 +28,7 @@ class LoggedRequest(msgspec.Struct):
     """One request as it arrived. `status` is None while there is no answer, and where there never is one.
 
     `key_in_query` says whether the key was sent where it leaks; `trouble` names the fault of the answer; `finished`
-    says that the whole answer has been handed to the client's side of the line.
+    says that the whole answer has been handed to the client's side of the line; `request_id` is in its X-Request-Id.
     """
 
     kind: str
@@ -41,6 +41,7 @@ class LoggedRequest(msgspec.Struct):
     trouble: str | None = None
     sent_bytes: int = 0
     finished: bool = False
+    request_id: str = ""
 
 
 class FakePolygon(Misbehaviour):
@@ -137,6 +138,7 @@ class FakePolygon(Misbehaviour):
             return web.Response(status=405, text="405 method not allowed", headers={"Server": self._server_name})
         trouble = self._trouble_for(logged.kind, logged.path)
         reply = self._reply(request, logged, trouble)
+        logged.request_id = reply.request_id
         packed = Packed(reply, request.headers.get("Accept-Encoding", ""))
         # Whoever archives the headers can tell where the bytes are from.
         packed.headers["Server"] = self._server_name
