@@ -64,6 +64,13 @@ class Plan(msgspec.Struct, frozen=True):
     unknown: tuple[str, ...] = ()
 
 
+class _Hole(msgspec.Struct, frozen=True):
+    """Sessions that one call for a symbol would fill."""
+
+    symbol: str
+    days: tuple[dt.date, ...]
+
+
 def make_plan(universe: Universe, sessions: Sequence[dt.date], coverage: Coverage, due: Due) -> Plan:
     """Return the plan for a universe and the sessions of a period, in order."""
     own = {MARKET: coverage.market}
@@ -120,13 +127,6 @@ def _bars_of_symbols(
             yield Step(range_bars(hole.symbol, hole.days[0], hole.days[-1]), _missing(hole.days, len(sessions)))
     others = {hole.symbol for hole in asked_now if hole not in by_name}
     yield from _by_session(sorted(choice.sessions), f"one call for {len(others):,} symbols that miss it")
-
-
-class _Hole(msgspec.Struct, frozen=True):
-    """Sessions that one call for a symbol would fill."""
-
-    symbol: str
-    days: tuple[dt.date, ...]
 
 
 def _holes(
