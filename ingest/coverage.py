@@ -2,7 +2,8 @@
 
 An answer with rows settles the dates from its first row to its last and no more: a vendor that silently cuts a range
 short says nothing of what it leaves out, so the edges are settled by an answer of their own, be it an empty one. No
-answer settles sessions that had not settled when it was fetched, or that are due for another look by now.
+answer settles sessions that had not settled when it was fetched, or that are due for another look by now; and that the
+whole market had no bar on a session of the calendar is believed when a second run was told so.
 
 "Your plan does not reach back so far" settles too, since asking again cannot help, and for every ticker, since it
 speaks of dates; it holds until a bar from those dates comes, or the plan has another name. It decides nothing about
@@ -118,8 +119,11 @@ def coverage_of(answers: Sequence[Answered], now: dt.datetime) -> Coverage:
     pieces: dict[str | None, list[_Piece]] = defaultdict(list)
     oldest_bar = dt.date.max
     horizon = dt.date.min
+    once_empty = _once_empty(answers)
     for answer in reversed(answers):
         if answer.endpoint not in (Endpoint.RANGE, Endpoint.GROUPED):
+            continue
+        if answer.endpoint is Endpoint.GROUPED and answer.from_date in once_empty:
             continue
         piece = _piece(answer, is_first=(answer.run_id, answer.request) not in later_pages, oldest_bar=oldest_bar)
         if piece is None:
@@ -139,6 +143,15 @@ def coverage_of(answers: Sequence[Answered], now: dt.datetime) -> Coverage:
         lists_at=lists_at,
         actions_at=_actions_at(lists_at),
     )
+
+
+def _once_empty(answers: Sequence[Answered]) -> set[dt.date | None]:
+    """Return the sessions of which all that is known is one run's word that no ticker in the market had a bar."""
+    said = defaultdict(set)
+    for answer in answers:
+        if answer.endpoint is Endpoint.GROUPED and answer.outcome in _ANSWERS:
+            said[answer.from_date].add((answer.run_id, answer.row_count > 0))
+    return {session for session, told in said.items() if len(told) == 1 and not any(rows for _, rows in told)}
 
 
 class _Piece(msgspec.Struct, frozen=True):

@@ -49,9 +49,11 @@ async def _fresh_database(server_url: str, template: str) -> AsyncIterator[str]:
     url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     async with open_owner(url) as owner:
         await migrate(owner)
-    yield url
-    async with open_owner(server_url) as server:
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    try:
+        yield url
+    finally:
+        async with open_owner(server_url) as server:
+            await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,11 @@ from tests.chaos.world import KEY, Done, World, target
 from tests.fake_polygon.misbehaviour import DETECTABLE, REFUSALS
 
 _FIRST_SEED = int(os.environ.get("CHAOS_FIRST_SEED", "0"))
-_SEEDS = int(os.environ.get("CHAOS_SEEDS", "5"))
+_COUNT = int(os.environ.get("CHAOS_SEEDS", "0"))
+# Between them they have found out a coverage that believes cut ranges, lists that count without their last page,
+# payloads that are never assessed once their run is killed, and sessions that are not looked at again.
+_HANDFUL = (0, 2, 3, 6, 7)
+_SEEDS = range(_FIRST_SEED, _FIRST_SEED + _COUNT) if _COUNT else _HANDFUL
 # So many stories hold everything that can befall a warehouse.
 _MANY = 100
 _LISTS = ("stocks_splits", "stocks_dividends")
@@ -39,7 +43,7 @@ def chronicle() -> Chronicle:
     return []
 
 
-@pytest.mark.parametrize("seed", range(_FIRST_SEED, _FIRST_SEED + _SEEDS))
+@pytest.mark.parametrize("seed", _SEEDS)
 async def test_after_any_chaos_one_clean_run_makes_the_warehouse_what_it_would_have_been(
     seed: int, new_world: NewWorld, undisturbed: Undisturbed, chronicle: Chronicle
 ) -> None:
@@ -57,7 +61,7 @@ async def test_after_any_chaos_one_clean_run_makes_the_warehouse_what_it_would_h
         assert len(world.vendor.requests) <= _most_requests(place, done)
 
 
-@pytest.mark.skipif(_SEEDS < _MANY, reason=f"fewer than {_MANY} stories")
+@pytest.mark.skipif(len(_SEEDS) < _MANY, reason=f"fewer than {_MANY} stories")
 def test_many_stories_hold_every_fault_and_every_way_to_be_killed(chronicle: Chronicle) -> None:
     faults = Counter(request.trouble for done in chronicle for request in done.requests if request.trouble)
     killed = Counter(done.stage.moment.kind for done in chronicle if done.was_killed)

@@ -141,7 +141,11 @@ def test_answers_that_touch_or_overlap_are_one_span() -> None:
 
 
 def test_grouped_answers_cover_their_session_for_the_market() -> None:
-    coverage = covered(answered(grouped(MON)), answered(grouped(WED), outcome=Outcome.EMPTY))
+    empty = answered(grouped(WED), outcome=Outcome.EMPTY)
+    assert covered(answered(grouped(MON)), empty).market.spans == (Span(MON, MON),)
+    # A second run was told the same.
+    again = answered(grouped(WED), outcome=Outcome.EMPTY, run_id=uuid.UUID(int=2))
+    coverage = covered(answered(grouped(MON)), empty, again)
     assert coverage.market.spans == (Span(MON, MON), Span(WED, WED))
     assert coverage.market.silent == (Span(WED, WED),)
 

@@ -31,7 +31,8 @@ places = st.integers(0, len(SESSIONS) - 1)
 
 
 class Vendor(msgspec.Struct, frozen=True):
-    """A vendor as the planner may meet it: when each symbol traded, and the first date that the key's plan includes.
+    """A vendor as the planner may meet it: when each symbol traded, and the first date that the key's plan includes;
+    something in the market trades on every session.
 
     Of a request that reaches back beyond that date it says nothing, or refuses it where all of it lies beyond.
     """
@@ -45,8 +46,7 @@ class Vendor(msgspec.Struct, frozen=True):
         first, last = request.from_date, request.to_date
         outcome = Outcome.EMPTY
         if first is not None and last is not None:
-            traded = [request.ticker] if request.ticker else list(self.traded)
-            bars = [day for day in SESSIONS if first <= day <= last and self._trades(traded, day)]
+            bars = [day for day in SESSIONS if first <= day <= last and self._trades(request.ticker, day)]
             if last < self.plan_begins:
                 outcome = Outcome.NEVER
         return Answered(
@@ -63,10 +63,9 @@ class Vendor(msgspec.Struct, frozen=True):
             last_session=bars[-1] if bars else None,
         )
 
-    def _trades(self, tickers: Sequence[str], day: dt.date) -> bool:
-        return day >= self.plan_begins and any(
-            ticker in self.traded and self.traded[ticker][0] <= day <= self.traded[ticker][1] for ticker in tickers
-        )
+    def _trades(self, ticker: str | None, day: dt.date) -> bool:
+        begin, end = self.traded.get(ticker, (dt.date.max, dt.date.min)) if ticker else (SESSIONS[0], SESSIONS[-1])
+        return day >= self.plan_begins and begin <= day <= end
 
 
 @st.composite
