@@ -1,0 +1,36 @@
+"""Each bench runs, at toy size, and prints what it promises; what the figures are is for who runs it to judge."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.bench.served import ROOT
+
+
+def bench(name: str, *arguments: str) -> str:
+    """Return what a bench prints."""
+    command = [sys.executable, "-m", f"tests.bench.{name}", *arguments]
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def test_archiving_is_set_against_a_bare_download_of_the_same_bodies() -> None:
+    printed = bench("archive_download", "--symbols", "3", "--rounds", "1", "--since", "2025-06-02")
+    assert re.search(r"^archived / bare: \d+\.\d\d × \(median of 1", printed, re.M)
+    assert re.search(r"^stored / JSON: 0\.\d{3}", printed, re.M)
+    assert "the archive verifies: yes" in printed
+
+
+def test_a_grouped_backfill_takes_one_request_a_session(market_data: Path) -> None:
+    printed = bench("grouped_backfill", "--market", str(market_data), "--first", "2016-05-02", "--last", "2016-05-04")
+    assert "requests / sessions: 3 / 3, and 2 lists" in printed
+    assert float(re.findall(r"^stored / JSON: (0\.\d+)", printed, re.M)[0]) <= 0.30
+
+
+def test_a_folder_without_grouped_days_is_named(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.bench.grouped_backfill", "--market", str(tmp_path)]
+    ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr.strip()) == (
+        2,
+        f"error: no grouped days in {tmp_path} (--market, MARKET_DATA_DIR)",
+    )
