@@ -22,8 +22,8 @@ from sql import load_queries
 
 _APPEND = load_queries("archive.sql")["append_payload"]
 _BATCH = 64
-# What is wrong with one response; whatever else fails is wrong with the database.
-_REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+"""What the database raises for a response that it does not take; whatever else it raises is about itself."""
 
 
 class _Waiting(msgspec.Struct, frozen=True, eq=False):
@@ -41,7 +41,6 @@ class Archiver:
         self._waiting: deque[_Waiting] = deque()
         self._changed = asyncio.Event()
         self._closed = False
-        self._connection: asyncpg.Connection | None = None
 
     async def append(self, response: Response) -> int:
         """Return the archive_seq of the response once it is committed and flushed.
@@ -63,53 +62,48 @@ class Archiver:
 
     async def serve(self) -> None:
         """Commit what is handed in, until closed."""
+        while self._waiting or not self._closed:
+            if self._waiting:
+                await self._commit_waiting()
+            else:
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def _commit_waiting(self) -> None:
+        """Commit until nobody waits, on one connection: to borrow one for each transaction costs a round trip more."""
+        batch = await self._next_batch()
         try:
-            while self._waiting or not self._closed:
-                if self._waiting:
-                    await self._commit(await self._next_batch())
-                else:
-                    self._changed.clear()
-                    await self._changed.wait()
-        finally:
-            await self._disconnect()
+            async with self._pool.acquire() as connection:
+                while batch:
+                    await self._commit(connection, batch)
+                    batch = await self._next_batch()
+        except Exception as exc:  # handed on to each caller, who knows what it was doing
+            _fail(batch, exc)
 
     async def _next_batch(self) -> list[_Waiting]:
         """Return the first that waits, once it is packed, and those after it that are packed by then."""
-        await asyncio.wait([self._waiting[0].packing])
-        batch = [self._waiting.popleft()]
+        batch: list[_Waiting] = []
+        if self._waiting:
+            await asyncio.wait([self._waiting[0].packing])
         while self._waiting and len(batch) < _BATCH and self._waiting[0].packing.done():
             batch.append(self._waiting.popleft())
         return batch
 
-    async def _commit(self, batch: Sequence[_Waiting]) -> None:
+    async def _commit(self, connection: asyncpg.Connection, batch: Sequence[_Waiting]) -> None:
+        packed = [(each.response, each.packing.result()) for each in batch]
         try:
-            packed = [(each.response, each.packing.result()) for each in batch]
-            numbers = await _append(await self._connected(), self.run_id, packed)
-        except _REFUSED as exc:
-            if len(batch) > 1:
-                # The transaction left nothing behind. Alone, only a response that is refused fails.
-                for each in batch:
-                    await self._commit([each])
-            else:
+            numbers = await _append(connection, self.run_id, packed)
+        except REFUSED as exc:
+            if len(batch) == 1:
                 _fail(batch, exc)
-        except Exception as exc:  # handed on to each caller, who knows what it was doing
-            _fail(batch, exc)
-        else:
-            for each, number in zip(batch, numbers, strict=True):
-                if not each.done.done():
-                    each.done.set_result(number)
-
-    async def _connected(self) -> asyncpg.Connection:
-        """Return the one connection that is kept; borrowing one for each transaction would cost a round trip more."""
-        if self._connection is None or self._connection.is_closed():
-            await self._disconnect()
-            self._connection = await self._pool.acquire()
-        return self._connection
-
-    async def _disconnect(self) -> None:
-        if self._connection is not None:
-            await self._pool.release(self._connection)
-            self._connection = None
+                return
+            # The transaction left nothing behind; one by one, only what is refused fails.
+            for each in batch:
+                await self._commit(connection, [each])
+            return
+        for each, number in zip(batch, numbers, strict=True):
+            if not each.done.done():
+                each.done.set_result(number)
 
 
 def _fail(batch: Sequence[_Waiting], exc: Exception) -> None:

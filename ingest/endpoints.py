@@ -7,6 +7,7 @@ Source: client-go rest/scripts/openapi.json; `/stocks/v1/*` replaced the v3 refe
 """
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
@@ -22,6 +23,7 @@ _ACTIONS_LIMIT = 5_000
 _V3_LIMIT = 1_000
 FOR_REFERENCE = frozenset({Endpoint.TICKERS, Endpoint.TICKER_EVENTS, Endpoint.HOLIDAYS})
 """What says something of tickers and of the exchange, and nothing of bars."""
+_KEY_LEFT = re.compile("[?&]apikey=", re.IGNORECASE)  # as the archive refuses it
 _V1 = {Endpoint.SPLITS: "/stocks/v1/splits", Endpoint.DIVIDENDS: "/stocks/v1/dividends"}
 _V3 = {Endpoint.SPLITS: "/v3/reference/splits", Endpoint.DIVIDENDS: "/v3/reference/dividends"}
 
@@ -109,14 +111,17 @@ def next_page(request: Request, next_url: str, base_url: str) -> Request:
 def page_target(next_url: str) -> str:
     """Return path and sorted query of a next page as sent, without the key that older routes may put into it.
 
-    Raises: ValueError when it is no URL.
+    Raises: ValueError when it is no URL, or hides a key where it cannot be taken out.
     """
     if not next_url.isascii() or not next_url.isprintable() or " " in next_url:
         raise ValueError(next_url)
     parts = urlsplit(next_url)
     _ = parts.port  # raises for a port that is no number
     pairs = [pair for pair in parts.query.split("&") if pair and not pair.lower().startswith("apikey=")]
-    return f"/{parts.path.lstrip('/')}" + (f"?{'&'.join(sorted(pairs))}" if pairs else "")
+    target = f"/{parts.path.lstrip('/')}" + (f"?{'&'.join(sorted(pairs))}" if pairs else "")
+    if _KEY_LEFT.search(target):
+        raise ValueError("a key where it cannot be taken out")
+    return target
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:

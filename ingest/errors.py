@@ -23,6 +23,7 @@ IngestError
     ├── Refused               any other status that is no answer, redirects too
     ├── VendorUnavailable     429, 5xx or no response at all, as often as we tried
     ├── NotAnAnswer           200 with HTML, broken JSON, or an answer to another question
+    ├── NotArchived           what came is refused by the archive
     └── ForeignHost           the next page is said to be on another host
 """
 
@@ -200,6 +201,10 @@ class NotAnAnswer(FetchError):
     def __init__(self, request: Request, why: str, attempts: int) -> None:
         super().__init__(request, _tried(why, attempts))
         self.attempts = attempts
+
+
+class NotArchived(FetchError):
+    """The archive does not take what came, and so nobody may look at it."""
 
 
 class ForeignHost(FetchError):

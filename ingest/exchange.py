@@ -5,7 +5,6 @@ The key travels only in the Authorization header of the session, and redirects a
 but the configured one.
 """
 
-import asyncio
 import contextlib
 import datetime as dt
 import os
@@ -20,8 +19,6 @@ from archive.payload import Request, Response, Transfer
 from ingest.endpoints import SOURCE
 from ingest.patience import Patience
 from ingest.settings import VendorKey
-
-_WORTH_A_THREAD_BYTES = 16 * 1024
 
 
 class NoResponse(Exception):
@@ -54,10 +51,7 @@ class Exchange:
             raise NoResponse(what_failed(exc)) from exc
         fetched_at = self._now()
         encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
-        if len(wire) < _WORTH_A_THREAD_BYTES:
-            transfer, body = self._content(wire, whole, encoding)
-        else:
-            transfer, body = await asyncio.to_thread(self._content, wire, whole, encoding)
+        transfer, body = self._content(wire, whole, encoding)
         return Response(
             source=SOURCE,
             request=request,

@@ -11,7 +11,7 @@ import time
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from archive.append import Archiver
+from archive.append import REFUSED, Archiver
 from archive.payload import Request, Response
 from ingest.assess import Assessment, Outcome, assess
 from ingest.assessments import AssessmentLog
@@ -20,6 +20,7 @@ from ingest.errors import (
     FetchError,
     InvalidKey,
     NotAnAnswer,
+    NotArchived,
     NotEntitled,
     NotFound,
     NotYet,
@@ -99,7 +100,10 @@ class Fetcher:
             response = await self._exchange.get(request)
         except NoResponse as exc:
             raise VendorUnavailable(request, f"the vendor cannot be reached: {exc.why}", number) from exc
-        archive_seq = await self._archiver.append(response)
+        try:
+            archive_seq = await self._archiver.append(response)
+        except REFUSED as exc:
+            raise NotArchived(request, f"what came for it cannot be archived ({type(exc).__name__})") from exc
         self._note(archive_seq, response, time.monotonic() - started)
         # Only now may anyone look inside.
         assessment = self._judge(response)

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from archive.append import append_responses, open_archiver
 from archive.payload import Endpoint, Request, Response, Transfer
 from archive.read import archive_head, read_payload, read_payloads
+from sql.errors import CONNECTION_LOST
 from tests.payloads import FETCHED_AT, RUN_ID, archive_all, range_response
 
+_WAITS_FOR_LOCK = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 _APPEND_UNTIL_KILLED = """
 import asyncio, sys
 from archive.append import open_archiver
@@ -129,6 +131,40 @@ async def test_a_response_that_the_database_refuses_is_reported_and_leaves_no_ga
             await archiver.append(bad)
         assert await archiver.append(good) == 2
     assert await archive_head(read_pool) == 2
+
+
+async def test_a_response_that_the_database_refuses_fails_alone(
+    ingest_pool: asyncpg.Pool, read_pool: asyncpg.Pool
+) -> None:
+    """Those that would have shared its transaction are archived, in the order in which they were handed in."""
+    responses = [range_response("AAPL", b"%d" % number) for number in range(40)]
+    for place in (7, 21, 22):
+        hidden = Request(Endpoint.RANGE, "/v2/x?apiKey=secret")
+        responses[place] = msgspec.structs.replace(responses[place], request=hidden)
+    async with open_archiver(ingest_pool, RUN_ID) as archiver:
+        ends = await asyncio.gather(*map(archiver.append, responses), return_exceptions=True)
+    assert [n for n, end in enumerate(ends) if isinstance(end, asyncpg.CheckViolationError)] == [7, 21, 22]
+    assert [end for end in ends if not isinstance(end, BaseException)] == list(range(1, 38))
+    payloads = [payload async for payload in read_payloads(read_pool, 0, await archive_head(read_pool))]
+    assert [int(payload.response.body) for payload in payloads] == [n for n in range(40) if n not in (7, 21, 22)]
+
+
+async def test_a_lost_connection_fails_what_is_under_way_and_the_next_append_takes_another(
+    ingest_pool: asyncpg.Pool, owner: asyncpg.Connection
+) -> None:
+    async with open_archiver(ingest_pool, RUN_ID) as archiver:
+        assert await archiver.append(range_response("AAPL", b"")) == 1
+        async with owner.transaction():
+            await owner.execute("SELECT archive.lock_append()")
+            under_way = asyncio.create_task(archiver.append(range_response("AAPL", b"")))
+            while not await owner.fetchval(_WAITS_FOR_LOCK):
+                await asyncio.sleep(0.01)
+            await owner.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            )
+            with pytest.raises(CONNECTION_LOST):
+                await under_way
+        assert await archiver.append(range_response("AAPL", b"")) == 2
 
 
 @pytest.mark.parametrize("target", ["/v2/x?apiKey=secret", "/v2/x?a=1&apiKey=secret", "/v2/x?APIKEY=secret"])

@@ -1,6 +1,8 @@
 """Bodies in and out of zstd: every byte comes back, and a body that is not the archived one never does."""
 
+import datetime as dt
 import hashlib
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -8,6 +10,9 @@ from hypothesis import strategies as st
 
 from archive.compression import Packed, pack, unpack
 from archive.errors import DamagedPayload
+from tests.fake_polygon import SyntheticMarket
+from tests.fake_polygon.plan import Plan
+from tests.fake_polygon.vendor import Vendor
 
 BODY = b'{"results":[' + b'{"o":1.5,"v":3.3166048e+07},' * 50 + b"{}]}"
 
@@ -23,6 +28,24 @@ def test_every_body_comes_back_byte_for_byte(body: bytes) -> None:
 
 def test_json_takes_less_than_a_third_of_its_size() -> None:
     assert len(pack(BODY).frame) < 0.3 * len(BODY)
+
+
+def test_five_years_of_a_ticker_take_little_more_than_a_quarter_of_their_json() -> None:
+    market = SyntheticMarket(7, ["AAPL"], dt.date(2021, 1, 4), last=dt.date(2025, 12, 31))
+    now = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+    vendor = Vendor(market, key="key", plan=Plan(), clock=lambda: now)
+    path = "/v2/aggs/ticker/AAPL/range/1/day/2021-01-04/2025-12-31"
+    reply = vendor.answer(path, {"adjusted": "false", "limit": "50000"}, "Bearer key")
+    body = reply.body.plain(reply.end)
+    assert len(body) > 100_000
+    assert len(pack(body).frame) < 0.27 * len(body)
+
+
+def test_a_recorded_day_of_the_whole_market_takes_little_more_than_a_quarter_of_its_json(market_data: Path) -> None:
+    body = (market_data / "recorded" / "grouped_daily_2019-02-01.json").read_bytes()
+    packed = pack(body)
+    assert len(packed.frame) < 0.27 * len(body)
+    assert unpack(1, packed) == body
 
 
 @given(st.binary(max_size=300), st.data())

@@ -1,16 +1,17 @@
 """Five years of 500 symbols, downloaded and archived durably, against a bare download of the same URLs.
 
 The vendor has made every answer before anything is timed (a whole archive run goes first), so both sides find it
-warm, and what is timed is neither the vendor's arithmetic nor its compression. Its lists of splits and dividends it
-makes anew each time, so those are fetched before, untimed. A bare download goes before and after each archive run,
-and the ratio is to their mean. Every archive run has a fresh warehouse on a real PostgreSQL that flushes each commit
-to disk.
+warm, and what is timed is neither the vendor's arithmetic nor its compression; with --cold, each job has a vendor of
+its own that has made none. Its lists of splits and dividends it makes anew each time, so those are fetched before,
+untimed. A bare download goes before and after each archive run, and the ratio is to their mean. Every archive run has
+a fresh warehouse on a real PostgreSQL that flushes each commit to disk.
 """
 
 import argparse
 import asyncio
 import datetime as dt
 import sys
+from contextlib import nullcontext
 from statistics import mean, median
 
 import msgspec
@@ -18,12 +19,14 @@ import msgspec
 from archive.verify import verify_archive
 from sql.connect import Role, open_pool
 from tests.bench.child import Archive, Done, Download, run_child
+from tests.bench.parts import cost_of_parts
 from tests.bench.served import Server, Vendor, embedded_server, fake_vendor
 from tests.bench.stored import Stored, read_stored, targets_of
 
-FIRST, LAST = dt.date(2021, 1, 4), dt.date(2025, 12, 31)
-_BEFORE_LAST = dt.date(2025, 12, 30)
-NOW = dt.datetime(2026, 3, 2, 15, 0, tzinfo=dt.UTC)
+# Every made-up symbol has a bar on the first session and on the last but one, so nothing has to be asked for again.
+FIRST, LAST = dt.date(2021, 1, 4), dt.date(2026, 1, 28)
+_BEFORE_LAST = dt.date(2026, 1, 27)
+NOW = dt.datetime(2026, 4, 2, 15, 0, tzinfo=dt.UTC)
 _RATIO_WANTED, _PEAK_WANTED_BYTES, _STORED_WANTED = 1.5, 200 * 2**20, 0.30
 
 
@@ -54,11 +57,16 @@ class Round(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """All rounds, and what the archive of the last one takes."""
+    """All rounds, what the archive of the last one takes and whether it verifies, and what each part costs alone.
+
+    Units: CPU seconds in `parts`. `cold`: each job had a vendor that had made no answer before.
+    """
 
     rounds: tuple[Round, ...]
     stored: Stored
+    parts: dict[str, float]
     sound: bool
+    cold: bool
 
     @property
     def middle(self) -> Round:
@@ -66,11 +74,16 @@ class Measured(msgspec.Struct, frozen=True):
         return sorted(self.rounds, key=lambda each: each.ratio)[len(self.rounds) // 2]
 
 
-async def measure(symbols: int, first: dt.date, rounds: int, concurrency: int) -> Measured:
+async def measure(symbols: int, first: dt.date, rounds: int, concurrency: int, *, cold: bool) -> Measured:
     """Return what downloading and archiving took, over so many rounds."""
     market = ("--made-up", str(symbols), "--since", str(first), "--until", str(LAST), "--now", NOW.isoformat())
     with embedded_server() as server:
         async with fake_vendor(*market) as vendor:
+
+            async def timed(job: Archive | Download) -> Took:
+                async with fake_vendor(*market) if cold else nullcontext(vendor) as asked:
+                    return await _timed(msgspec.structs.replace(job, base_url=asked.url), asked, server)
+
             archive = Archive(vendor.url, "", ",".join(vendor.symbols), first, _BEFORE_LAST, NOW, concurrency)
             warm = await _with_lists(server, archive)
             await _timed(warm, vendor, server)
@@ -78,12 +91,11 @@ async def measure(symbols: int, first: dt.date, rounds: int, concurrency: int) -
             measured = []
             for _ in range(rounds):
                 archive = await _with_lists(server, archive)
-                before = await _timed(download, vendor, server)
-                archived = await _timed(archive, vendor, server)
-                measured.append(Round(before, archived, await _timed(download, vendor, server)))
+                measured.append(Round(await timed(download), await timed(archive), await timed(download)))
             async with open_pool(archive.database_url, Role.READ) as pool:
                 sound = (await verify_archive(pool)).problem is None
-            return Measured(tuple(measured), await read_stored(archive.database_url), sound)
+                parts = await cost_of_parts(pool)
+            return Measured(tuple(measured), await read_stored(archive.database_url), parts, sound, cold)
 
 
 async def _with_lists(server: Server, archive: Archive) -> Archive:
@@ -107,7 +119,8 @@ def show(measured: Measured) -> None:
     done = middle.archived.done
     ratios = [each.ratio for each in measured.rounds]
     peak_bytes = max(each.archived.done.peak_bytes for each in measured.rounds)
-    print(f"{done.requests} responses, {done.body_bytes / 1e6:.1f} MB of JSON; the vendor's answers are warm for both")
+    answers = "cold: both wait for the vendor to make them" if measured.cold else "warm: made before, for both"
+    print(f"{done.requests} responses, {done.body_bytes / 1e6:.1f} MB of JSON; the vendor's answers are {answers}")
     for each in measured.rounds:
         print(
             f"  bare {each.before.done.elapsed_s:.3f} s, archived {each.archived.done.elapsed_s:.3f} s, "
@@ -124,6 +137,7 @@ def show(measured: Measured) -> None:
         ("PostgreSQL", middle.before.database_cpu_s, middle.archived.database_cpu_s),
     ):
         print(f"  {name:<30} {bare:6.2f} {archived:10.2f}")
+    print(f"of it, measured alone: {', '.join(f'{name} {cost_s:.2f}' for name, cost_s in measured.parts.items())}")
 
 
 def main() -> int:
@@ -133,9 +147,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="how often to measure (default 5)")
     parser.add_argument("--concurrency", type=int, default=8, help="requests under way at once (default 8)")
     parser.add_argument("--since", type=dt.date.fromisoformat, default=FIRST, metavar="DATE", help="first date")
+    parser.add_argument("--cold", action="store_true", help="let the vendor make its answers anew for each job")
     parser.add_argument("--json", action="store_true", help="print the facts as JSON")
     asked = parser.parse_args()
-    measured = asyncio.run(measure(asked.symbols, asked.since, asked.rounds, asked.concurrency))
+    measured = asyncio.run(measure(asked.symbols, asked.since, asked.rounds, asked.concurrency, cold=asked.cold))
     if asked.json:
         print(msgspec.json.encode(measured).decode())
     else:

@@ -1,8 +1,9 @@
 """A year of the whole market from a folder of real bars, one grouped answer a session, archived durably.
 
 It prints how many requests that took against how many sessions there were, what the archive takes on disk against the
-JSON in it, and the time against a bare download of the same URLs in the same run. The vendor reads its folder as it
-is asked, so a whole archive run goes first and both sides find its answers warm.
+JSON in it, and the time against a bare download of the same URLs in the same run. A whole archive run goes first, but
+the vendor keeps no whole year of answers made: both sides wait for it to make them, alike. Half a year
+(--last 2016-06-30) it keeps, and both sides find it warm.
 """
 
 import argparse

@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
+
+from tests.bench.archive_download import Measured
 from tests.bench.served import ROOT
 
 
@@ -19,6 +22,15 @@ def test_archiving_is_set_against_a_bare_download_of_the_same_bodies() -> None:
     assert re.search(r"^archived / bare: \d+\.\d\d × \(median of 1", printed, re.M)
     assert re.search(r"^stored / JSON: 0\.\d{3}", printed, re.M)
     assert "the archive verifies: yes" in printed
+    assert "the vendor's answers are warm" in printed
+    assert re.search(r"^of it, measured alone: gunzip \d", printed, re.M)
+
+
+def test_archiving_can_be_timed_against_a_vendor_that_has_made_nothing_yet() -> None:
+    printed = bench("archive_download", "--symbols", "3", "--rounds", "1", "--since", "2025-06-02", "--cold", "--json")
+    measured = msgspec.json.decode(printed, type=Measured)
+    assert measured.cold
+    assert [each.archived.done.requests for each in measured.rounds] == [3]
 
 
 def test_a_grouped_backfill_takes_one_request_a_session(market_data: Path) -> None:

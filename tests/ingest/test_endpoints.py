@@ -104,6 +104,13 @@ def test_a_next_page_without_a_host_or_under_another_name_of_the_vendor_is_asked
     assert next_page(grouped(FIRST), url, BASE).target == "/v2/x?cursor=1"
 
 
+@pytest.mark.parametrize("place", ["?cursor=1?apiKey=secret", "&apiKey=secret", "?apiKey=1?apiKey=secret&a=b?APIKEY=x"])
+def test_a_key_that_cannot_be_taken_out_of_a_next_url_makes_it_none(place: str) -> None:
+    with pytest.raises(ValueError, match="cannot be taken out") as caught:
+        page_target(f"{BASE}/v3/x{place}")
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["https://a b/", "https://host/\x00", "https://host/ü", "http://[/", "http://host:x/"])
 def test_what_is_no_url_has_no_target(url: str) -> None:
     with pytest.raises(ValueError):

@@ -1,19 +1,31 @@
 """One request against a vendor that misbehaves in every way it is known to: what is archived, what is asked again."""
 
+import asyncio
 import datetime as dt
 import gzip
 import json
 import logging
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
+from archive.append import open_archiver
 from archive.payload import Payload, Transfer
 from archive.runs import latest_run
-from ingest.errors import InvalidKey
+from ingest.assess import Assessment
+from ingest.assessments import open_assessment_log
+from ingest.endpoints import range_bars
+from ingest.errors import InvalidKey, NotArchived
+from ingest.exchange import open_exchange
+from ingest.fetch import Fetcher
+from ingest.limiter import Limiter
 from ingest.report import Ending, RunReport, StepOutcome
+from ingest.settings import VendorKey
+from ingest.stop import Stop
 from tests.fake_polygon import FakePolygon
-from tests.ingest.conftest import FIRST, KEY, LAST, NOW, QUICK, Warehouse
+from tests.ingest.conftest import FIRST, KEY, LAST, NOW, QUICK, Warehouse, noon
+from tests.payloads import RUN_ID
 
 PATH = "/v2/aggs/"
 
@@ -154,6 +166,24 @@ async def test_another_refusal_is_never_asked_again(
     assert said in report.failures()["AAPL"]
     (payload,) = await bar_payloads(warehouse)
     assert payload.response.body == body.encode()
+
+
+async def test_what_the_archive_refuses_fails_its_request_alone_and_is_never_looked_at(warehouse: Warehouse) -> None:
+    good = range_bars("AAPL", FIRST, LAST)
+    hidden = msgspec.structs.replace(good, target=f"{good.target}&apiKey=secret")
+    async with (
+        open_archiver(warehouse.pool, RUN_ID) as archiver,
+        open_assessment_log(warehouse.pool) as assessments,
+        open_exchange(warehouse.vendor.url, VendorKey(KEY), noon, QUICK) as exchange,
+    ):
+        fetcher = Fetcher(exchange, archiver, assessments, Limiter(0), Stop(), QUICK)
+        refused, answered = await asyncio.gather(fetcher.fetch(hidden), fetcher.fetch(good), return_exceptions=True)
+    assert isinstance(refused, NotArchived)
+    assert str(refused) == "AAPL: what came for it cannot be archived (CheckViolationError)"
+    assert isinstance(answered, Assessment)
+    assert answered.row_count > 100
+    assert warehouse.vendor.counts["range"] == 2
+    assert await warehouse.outcomes() == ["answer"]
 
 
 async def test_a_refused_key_ends_the_run_after_one_request(warehouse: Warehouse) -> None:
