@@ -9,9 +9,8 @@ import msgspec
 
 from ingest.backfill import plan_backfill, run_backfill
 from ingest.coverage import LONG_AGO
-from ingest.errors import RunFailed, RunStopped
 from ingest.options import (
-    SIGNALS,
+    end_with,
     from_option,
     period_of,
     reference_option,
@@ -26,7 +25,7 @@ from ingest.period import Period
 from ingest.plan import Plan
 from ingest.progress import show_progress
 from ingest.settings import IngestSettings
-from ingest.show import print_plan, print_report
+from ingest.show import print_plan
 from ingest.stop import Stop
 from ingest.universe import Universe
 from sql.command import WarehouseCommand, json_option, print_json
@@ -69,14 +68,7 @@ def backfill(
         progress=show_progress,
     )
     report = with_pool(lambda pool: stoppable(job(pool), stop))
-    if as_json:
-        print_json(report)
-    else:
-        print_report(report, universe)
-    if report.stopped_by in SIGNALS:
-        raise RunStopped(report.stopped_by)
-    if report.failures():
-        raise RunFailed(report.failures())
+    end_with(report, universe, as_json=as_json)
 
 
 @click.command(cls=WarehouseCommand)

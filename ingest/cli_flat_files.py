@@ -5,17 +5,15 @@ import functools
 
 import click
 
-from ingest.errors import RunFailed, RunStopped
 from ingest.flat.run import run_flat_files
 from ingest.flat.settings import FlatFilesSettings
 from ingest.flat.source import EXPECTED, Bucket, Folder, parse_source, shown
-from ingest.options import SIGNALS, from_option, period_of, stoppable, to_option, utc_now, with_pool
+from ingest.options import end_with, from_option, period_of, stoppable, to_option, utc_now, with_pool
 from ingest.period import Period
 from ingest.progress import show_progress
-from ingest.show import print_report
 from ingest.stop import Stop
 from ingest.universe import WHOLE_MARKET
-from sql.command import WarehouseCommand, json_option, print_json
+from sql.command import WarehouseCommand, json_option
 
 
 def _as_source(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Bucket | Folder | None:
@@ -45,14 +43,7 @@ def flat_files(source: Bucket | Folder | None, first: dt.date | None, last: dt.d
         run_flat_files, settings=settings, period=period, now=utc_now, stop=stop, progress=show_progress
     )
     report = with_pool(lambda pool: stoppable(job(pool), stop))
-    if as_json:
-        print_json(report)
-    else:
-        print_report(report, WHOLE_MARKET)
-    if report.stopped_by in SIGNALS:
-        raise RunStopped(report.stopped_by)
-    if report.failures():
-        raise RunFailed(report.failures())
+    end_with(report, WHOLE_MARKET, as_json=as_json)
 
 
 def _period(source: Bucket | Folder, first: dt.date | None, last: dt.date | None) -> Period:

@@ -57,7 +57,7 @@ class Exchange:
             request=request,
             fetched_at=fetched_at,
             http_status=answer.status,
-            headers=self._headers(answer),
+            headers=kept_headers(answer, self._key.blanked),
             transfer=transfer,
             body=body,
         )
@@ -73,34 +73,41 @@ class Exchange:
         decoded = _decoded_so_far(wire, encoding)
         return wire if self._key.blanked(decoded) == decoded else decoded
 
-    def _headers(self, answer: aiohttp.ClientResponse) -> list[tuple[str, str]]:
-        return [
-            (self._key.blanked(name).decode("latin-1"), self._key.blanked(value).decode("latin-1"))
-            for name, value in answer.raw_headers
-            if name.lower() != b"set-cookie"
-        ]
-
 
 @asynccontextmanager
 async def open_exchange(
     base_url: str, key: VendorKey, now: Callable[[], dt.datetime], patience: Patience
 ) -> AsyncIterator[Exchange]:
     """Yield an exchange with the vendor at `base_url`; its connections are kept open and shared."""
-    async with aiohttp.ClientSession(
-        headers={
-            "Authorization": f"Bearer {key.reveal()}",
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": "market-data-warehouse",
-        },
+    headers = {
+        "Authorization": f"Bearer {key.reveal()}",
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip",
+    }
+    async with http_session(patience, headers) as http:
+        yield Exchange(http, base_url, key, now)
+
+
+def http_session(patience: Patience, headers: dict[str, str]) -> aiohttp.ClientSession:
+    """Return a session that hands over the bytes as they come, keeps no cookie, and waits no longer than is patient."""
+    return aiohttp.ClientSession(
+        headers=headers | {"User-Agent": "market-data-warehouse"},
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         connector=aiohttp.TCPConnector(limit=0),
         timeout=aiohttp.ClientTimeout(
             total=patience.total_s, sock_connect=patience.connect_s, sock_read=patience.silence_s
         ),
-    ) as http:
-        yield Exchange(http, base_url, key, now)
+    )
+
+
+def kept_headers(answer: aiohttp.ClientResponse, blanked: Callable[[bytes], bytes]) -> list[tuple[str, str]]:
+    """Return the headers that are archived: all but cookies, with secrets blanked out in names and values."""
+    return [
+        (blanked(name).decode("latin-1"), blanked(value).decode("latin-1"))
+        for name, value in answer.raw_headers
+        if name.lower() != b"set-cookie"
+    ]
 
 
 async def read_wire(answer: aiohttp.ClientResponse) -> tuple[bytes, bool]:

@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 import asyncpg
 import click
 
-from ingest.errors import InvalidDates, InvalidSymbol
+from ingest.errors import InvalidDates, InvalidSymbol, RunFailed, RunStopped
 from ingest.period import Period, asked_period
+from ingest.report import RunReport
+from ingest.show import print_report
 from ingest.stop import Stop
 from ingest.universe import Universe, parse_universe
-from sql.command import ready_database, run
+from sql.command import print_json, ready_database, run
 from sql.connect import Role, open_pool
 
 T = TypeVar("T")
@@ -109,3 +111,18 @@ async def stoppable(job: Coroutine[Any, Any, T], stop: Stop) -> T:
     """Return what a job returns, with `stop` asked for by the first SIGINT or SIGTERM."""
     with stopped_by_signals(stop):
         return await job
+
+
+def end_with(report: RunReport, universe: Universe, *, as_json: bool) -> None:
+    """Print what a run did, and raise what kept it from doing all of its job.
+
+    Raises: RunStopped, RunFailed.
+    """
+    if as_json:
+        print_json(report)
+    else:
+        print_report(report, universe)
+    if report.stopped_by in SIGNALS:
+        raise RunStopped(report.stopped_by)
+    if report.failures():
+        raise RunFailed(report.failures())

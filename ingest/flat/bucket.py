@@ -16,7 +16,7 @@ from yarl import URL
 
 from archive.payload import Request, Response, Transfer
 from ingest.errors import MissingLibrary
-from ingest.exchange import NoResponse, read_wire, what_failed
+from ingest.exchange import NoResponse, http_session, kept_headers, read_wire, what_failed
 from ingest.flat.settings import BucketKeys
 from ingest.flat.source import FLAT_SOURCE, Bucket
 from ingest.patience import Patience
@@ -54,17 +54,10 @@ class FlatBucket:
             request=request,
             fetched_at=self._now(),
             http_status=answer.status,
-            headers=self._headers(answer),
+            headers=kept_headers(answer, self._keys.blanked),
             transfer=Transfer.COMPLETE if whole else Transfer.CUT_SHORT,
             body=self._keys.blanked(wire),
         )
-
-    def _headers(self, answer: aiohttp.ClientResponse) -> list[tuple[str, str]]:
-        return [
-            (self._keys.blanked(name).decode("latin-1"), self._keys.blanked(value).decode("latin-1"))
-            for name, value in answer.raw_headers
-            if name.lower() != b"set-cookie"
-        ]
 
 
 @asynccontextmanager
@@ -76,16 +69,8 @@ async def open_bucket(
     Raises: MissingLibrary when botocore is not installed.
     """
     sign = _signer(keys)
-    async with aiohttp.ClientSession(
-        # A file is compressed already, and is to come as it is.
-        headers={"Accept-Encoding": "identity", "User-Agent": "market-data-warehouse"},
-        auto_decompress=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        connector=aiohttp.TCPConnector(limit=0),
-        timeout=aiohttp.ClientTimeout(
-            total=patience.total_s, sock_connect=patience.connect_s, sock_read=patience.silence_s
-        ),
-    ) as http:
+    # A file is compressed already, and is to come as it is.
+    async with http_session(patience, {"Accept-Encoding": "identity"}) as http:
         yield FlatBucket(http, bucket, keys, sign, now)
 
 
