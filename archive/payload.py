@@ -11,7 +11,7 @@ import msgspec
 
 
 class Endpoint(StrEnum):
-    """What can be asked of a vendor, whatever its paths are called."""
+    """What can be asked of a vendor, whatever its paths are called; and what a person decided, asked of nobody."""
 
     RANGE = "range"
     GROUPED = "grouped"
@@ -20,6 +20,7 @@ class Endpoint(StrEnum):
     TICKERS = "tickers"
     TICKER_EVENTS = "ticker_events"
     HOLIDAYS = "holidays"
+    DECISION = "decision"
 
 
 class Transfer(StrEnum):
@@ -41,9 +42,10 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """What came back, before it is archived. `source` is whose format the body has: `polygon`, or `massive_flat` for
-    the same vendor's files. `body` is what HTTP content decoding gives, or the bytes as they came where `transfer`
-    says that they do not decode; a file's are always as they came. `fetched_at` is the UTC instant of the last byte."""
+    """What came back, before it is archived. `source` is whose format the body has: `polygon`, `massive_flat` for the
+    same vendor's files, or `operator` for what a person decided. `body` is what HTTP content decoding gives, or the
+    bytes as they came where `transfer` says that they do not decode; a file's are always as they came. `fetched_at` is
+    the UTC instant of the last byte."""
 
     source: str
     request: Request

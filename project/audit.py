@@ -19,6 +19,7 @@ from project.judged import JudgedBars
 from project.resolve import Resolved, resolve
 from project.rows import VALUES, join
 from project.ruleset import Ruleset
+from project.skip import read_skips
 from project.store import bars_of_records
 from sql import load_queries
 
@@ -61,7 +62,7 @@ async def audit_session(connection: asyncpg.Connection, session: dt.date, ticker
         generation, ruleset = await live_generation(connection)
         rejected = await connection.fetch(_REJECTED, session, ticker)
         named = [row["archive_seq"] for row in rejected]
-        batch = Batch(exchange_calendar(), ruleset)
+        batch = Batch(exchange_calendar(), ruleset, await read_skips(connection))
         async for payload in read_payloads_about(connection, session, ticker, named):
             if payload.archive_seq <= generation.checkpoint:
                 batch.add(payload)

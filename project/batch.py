@@ -5,39 +5,48 @@ file beside `decode.py`. Payloads of sources and endpoints nobody decodes hold n
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from archive.calendar import Calendar
 from archive.payload import Endpoint, Payload
+from project.decisions import OPERATOR
 from project.decode import BarContext, decode_bars, is_answer
 from project.decode_actions import decode_dividends, decode_splits
+from project.decode_decisions import decode_override
 from project.decode_flat import decode_flat_bars, is_whole
-from project.dividend import Dividend
+from project.decode_tickers import Said, decode_listings, decode_ticker_changes
+from project.errors import UndecodablePayload
+from project.record import Statement
 from project.rejection import Rejection
 from project.rows import BarRows, Tickers
 from project.ruleset import Ruleset
-from project.split import Split
+from project.skip import Skips, rejection_of
 
 
 class Batch:
-    """Decoded payloads in archive order. `spoken` maps every ticker named or asked for to its last archive_seq."""
+    """Decoded payloads in archive order. `spoken` maps every ticker named or asked for to its last archive_seq.
 
-    def __init__(self, calendar: Calendar, ruleset: Ruleset) -> None:
+    `skips` are what persons decided of payloads (`read_skips`), whatever payloads are to be decoded.
+    """
+
+    def __init__(self, calendar: Calendar, ruleset: Ruleset, skips: Skips) -> None:
         self.tickers = Tickers()
         self.bars: list[BarRows] = []
         self.rejections: list[Rejection] = []
-        self.splits: list[Split] = []
-        self.dividends: list[Dividend] = []
+        self.statements: dict[str, list[Statement[Any]]] = {}
         self.spoken: dict[str, int] = {}
         self.payloads = 0
         self.last_seq = 0
+        self._skips = skips
+        self._listed: Said = {}
         self._context = BarContext(calendar, frozenset(ruleset.test_tickers))
 
     def add(self, payload: Payload) -> None:
         """Decode one more payload.
 
-        Raises: UndecodablePayload for JSON of a shape the vendor was never seen to send.
+        Raises: UndecodablePayload for JSON of a shape the vendor was never seen to send, unless it is to be skipped.
         """
         self.payloads += 1
         self.last_seq = payload.archive_seq
@@ -47,7 +56,12 @@ class Batch:
             return
         if request.ticker is not None:
             self.spoken[request.ticker] = payload.archive_seq
-        decoder.decode(self, payload)
+        try:
+            decoder.decode(self, payload)
+        except UndecodablePayload:
+            if payload.archive_seq not in self._skips:
+                raise
+            self._add_rejections([rejection_of(payload, self._skips[payload.archive_seq])])
 
     def _add_bars(self, payload: Payload) -> None:
         self._add_rows(payload, *decode_bars(payload, self.tickers, self._context))
@@ -62,13 +76,24 @@ class Batch:
             self.spoken.update((self.tickers.names[code], payload.archive_seq) for code in rows.ticker.tolist())
 
     def _add_splits(self, payload: Payload) -> None:
-        splits, rejections = decode_splits(payload)
-        self.splits.extend(splits)
-        self._add_rejections(rejections)
+        self._add_statement("split", *decode_splits(payload))
 
     def _add_dividends(self, payload: Payload) -> None:
-        dividends, rejections = decode_dividends(payload)
-        self.dividends.extend(dividends)
+        self._add_statement("dividend", *decode_dividends(payload))
+
+    def _add_listings(self, payload: Payload) -> None:
+        self._add_statement("listing", *decode_listings(payload, self._listed))
+
+    def _add_ticker_changes(self, payload: Payload) -> None:
+        self._add_statement("ticker_change", *decode_ticker_changes(payload))
+
+    def _add_decision(self, payload: Payload) -> None:
+        statement = decode_override(payload)
+        if statement is not None:
+            self._add_statement("override", statement, [])
+
+    def _add_statement(self, table: str, statement: Statement[Any], rejections: list[Rejection]) -> None:
+        self.statements.setdefault(table, []).append(statement)
         self._add_rejections(rejections)
 
     def _add_rejections(self, rejections: list[Rejection]) -> None:
@@ -88,5 +113,8 @@ _DECODERS = {
     ("polygon", Endpoint.GROUPED): _Decoder(is_answer, Batch._add_bars),
     ("polygon", Endpoint.SPLITS): _Decoder(is_answer, Batch._add_splits),
     ("polygon", Endpoint.DIVIDENDS): _Decoder(is_answer, Batch._add_dividends),
+    ("polygon", Endpoint.TICKERS): _Decoder(is_answer, Batch._add_listings),
+    ("polygon", Endpoint.TICKER_EVENTS): _Decoder(is_answer, Batch._add_ticker_changes),
+    (OPERATOR, Endpoint.DECISION): _Decoder(lambda _: True, Batch._add_decision),
     ("massive_flat", Endpoint.GROUPED): _Decoder(is_whole, Batch._add_flat_bars),
 }

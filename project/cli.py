@@ -11,6 +11,8 @@ import msgspec
 
 from archive.read import archive_head
 from project.audit import Audit, audit_session
+from project.cli_override import override, overrides
+from project.cli_skip import SkipsAsked, archive_skips, decided, skip_facts, skip_options
 from project.errors import NothingProjected
 from project.generation import Generation, read_generation
 from project.progress import progress_bar
@@ -31,23 +33,31 @@ _RULES_CHANGED = "the rules file is not what the live projection was judged by; 
 @click.option("--rebuild", "from_scratch", is_flag=True, help="Replay the whole archive by RULES, then swap it in.")
 @click.option("--status", is_flag=True, help="Say what is live and how far it has come; change nothing.")
 @json_option
+@skip_options
 @click.pass_context
-def project(context: click.Context, from_scratch: bool, status: bool, as_json: bool) -> None:
+def project(context: click.Context, from_scratch: bool, status: bool, as_json: bool, skips: SkipsAsked) -> None:
     """Replay what the archive holds and the projection lacks (with --rebuild: everything) [RULES: the rules file]."""
     if context.invoked_subcommand is not None:
         return
     if from_scratch and status:
         raise click.UsageError("--rebuild and --status exclude each other")
+    if status and skips.payloads:
+        raise click.UsageError("--status changes nothing: --skip-payload goes with a replay")
     ruleset = read_ruleset(rules_path())
     if status:
         _print_facts("projection", _with_pool(Role.READ, lambda pool: _status(pool, ruleset)), as_json)
         return
-    with progress_bar() as bar:
+    decisions = archive_skips(skips, ruleset)
+    with decided(decisions), progress_bar() as bar:
         replayed, facts = _with_pool(Role.PROJECT, lambda pool: _replay(pool, ruleset, from_scratch, bar))
     if replayed.generation.ruleset_hash != ruleset.hash:
         _LOGGER.warning(_RULES_CHANGED)
     done = "rebuilt from" if replayed.rebuilt else "caught up by"
-    _print_facts(f"projection {done} {replayed.payloads:,} payloads", facts, as_json)
+    _print_facts(f"projection {done} {replayed.payloads:,} payloads", facts | skip_facts(decisions), as_json)
+
+
+project.add_command(override)
+project.add_command(overrides)
 
 
 @click.command(cls=WarehouseCommand)

@@ -1,26 +1,26 @@
 """What a projection says, as two hashes: equal rows give equal hashes, in whatever order and batches they came.
 
-`content` covers what is believed: bars with their verdicts, splits and dividends. Two archives that hold the same
-answers agree in it. `provenance` covers every row with the payload it came from, revisions and rejections too: a
-rebuild and a catch-up of the same archive agree in both.
+`content` covers what is believed: bars with their verdicts, and records (splits, dividends and others). Two archives
+that hold the same answers agree in it. `provenance` covers every row with the payload it came from, revisions and
+rejections too: a rebuild and a catch-up of the same archive agree in both.
 
 Each is the sum of one 128-bit hash for each row, its two halves each modulo 2^64, so a catch-up adds what it writes,
 subtracts what it replaces, and reads nothing else. They tell projections apart; they are no defence against a forger
 (the archive's SHA-256 is).
 """
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterable
+from typing import Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from project.dividend import Dividend
 from project.judged import JudgedBars
 from project.rejection import Rejection
 from project.rows import BarRows, Floats, Ints, Tickers
-from project.split import Split
 
 _Lane = npt.NDArray[np.uint64]
 _MULTIPLIERS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
@@ -83,17 +83,25 @@ def of_rejections(rejections: Iterable[Rejection]) -> Fingerprint:
     return total
 
 
-def of_actions(actions: Iterable[Split | Dividend]) -> Fingerprint:
-    """Return the fingerprint of rows of the split or dividend table."""
+class Versioned(Protocol):
+    """A record as the hash sees it (project/record.py)."""
+
+    @property
+    def known_to(self) -> dt.datetime | None:
+        """Until when it was believed, None while it is."""
+
+    @property
+    def fact(self) -> tuple[object, ...]:
+        """What it states."""
+
+
+def of_records(records: Iterable[Versioned]) -> Fingerprint:
+    """Return the fingerprint of versions of records: of what is no longer believed, provenance only."""
     total = Fingerprint()
-    for action in actions:
-        believed = {
-            name: value
-            for name, value in msgspec.structs.asdict(action).items()
-            if name not in ("archive_seq", "known_from")
-        }
-        table = type(action).__name__
-        total += Fingerprint(_digest(table, believed), _digest(table, action))
+    for record in records:
+        table = type(record).__name__
+        believed = _digest(table, record.fact) if record.known_to is None else 0
+        total += Fingerprint(believed, _digest(table, record))
     return total
 
 

@@ -6,16 +6,19 @@ The new routes (/stocks/v1/*) and the old ones (/v3/reference/*) differ in field
 import datetime as dt
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
 
+from archive.calendar import NEW_YORK
 from archive.payload import Payload
 from project.dividend import Dividend
 from project.errors import UndecodablePayload
+from project.record import Statement
 from project.rejection import Reason, Rejection, has_control, printable
 from project.split import Split
+from project.vendor_factor import Page, Stated, own_factors
 
 Action = TypeVar("Action", Split, Dividend)
 Fields = dict[str, object]
@@ -24,43 +27,59 @@ Fields = dict[str, object]
 _NotAsDue = (msgspec.DecodeError, UnicodeDecodeError)
 _UNREADABLE = object()
 _MOST = 2**31
+_CURSOR = "cursor="
 
 
 class _Envelope(msgspec.Struct):
     results: list[msgspec.Raw] | None = None
+    next_url: str | None = None
 
 
-def decode_splits(payload: Payload) -> tuple[list[Split], list[Rejection]]:
-    """Return the splits of a payload and the rows that cannot be one.
+def decode_splits(payload: Payload) -> tuple[Statement[Split], list[Rejection]]:
+    """Return the splits that a payload states and the rows that cannot be one.
 
     Raises: UndecodablePayload for JSON that is not the vendor's envelope.
     """
     return _decode(payload, _split)
 
 
-def decode_dividends(payload: Payload) -> tuple[list[Dividend], list[Rejection]]:
-    """Return the dividends of a payload and the rows that cannot be one.
+def decode_dividends(payload: Payload) -> tuple[Statement[Dividend], list[Rejection]]:
+    """Return the dividends that a payload states and the rows that cannot be one.
 
     Raises: UndecodablePayload for JSON that is not the vendor's envelope.
     """
     return _decode(payload, _dividend)
 
 
-def _decode(payload: Payload, make: Callable[[Payload, "_Row"], Action | None]) -> tuple[list[Action], list[Rejection]]:
+def _decode(
+    payload: Payload, make: Callable[[Payload, "_Row"], Action | None]
+) -> tuple[Statement[Action], list[Rejection]]:
     try:
-        raw_rows = msgspec.json.decode(payload.response.body, type=_Envelope).results or []
+        envelope = msgspec.json.decode(payload.response.body, type=_Envelope)
     except _NotAsDue as exc:
         raise UndecodablePayload(payload.archive_seq, str(exc)) from exc
     actions: list[Action] = []
     rejections: list[Rejection] = []
-    for index, raw in enumerate(raw_rows):
+    for index, raw in enumerate(envelope.results or []):
         row = _Row(raw)
         action = make(payload, row)
         if action is not None and not row.reasons:
             actions.append(action)
         else:
             rejections.append(row.rejection(payload.archive_seq, index))
-    return actions, rejections
+    asked, fetched_at = payload.response.request.target, payload.response.fetched_at
+    page = Page(_CURSOR not in asked, not envelope.next_url, fetched_at.astimezone(NEW_YORK).date())
+    # The only page of a list is the whole of it; of a list in pages nobody can tell what is no longer there.
+    whole = page.is_first and page.is_last and not rejections
+    records = tuple(_with_own_factors(actions, page))
+    return Statement(payload.archive_seq, fetched_at, asked, records, whole), rejections
+
+
+def _with_own_factors(actions: Sequence[Action], page: Page) -> Iterator[Action]:
+    """Yield actions with what the vendor's cumulative factor makes of each one's date alone."""
+    stated = [Stated(action.ticker, action.judged_from, action.vendor_factor) for action in actions]
+    for action, own in zip(actions, own_factors(stated, page), strict=True):
+        yield action if own == action.vendor_factor else msgspec.structs.replace(action, vendor_factor=own)
 
 
 def _value(raw: msgspec.Raw) -> object:
@@ -119,6 +138,13 @@ class _Row:
             return None
         return int(value)
 
+    def optional_number(self, name: str) -> float | None:
+        """Return a field that is a finite number, None where it is not."""
+        value = self.fields.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > sys.float_info.max:
+            return None
+        return float(value)
+
     def optional_date(self, name: str) -> dt.date | None:
         """Return a field that is a date or absent."""
         value = self.fields.get(name)
@@ -160,8 +186,10 @@ def _split(payload: Payload, row: _Row) -> Split | None:
         split_from=split_from,
         split_to=split_to,
         adjustment_type=row.optional_text("adjustment_type"),
+        vendor_factor=row.optional_number("historical_adjustment_factor"),
         archive_seq=payload.archive_seq,
         known_from=payload.response.fetched_at,
+        asked=payload.response.request.target,
     )
 
 
@@ -184,6 +212,8 @@ def _dividend(payload: Payload, row: _Row) -> Dividend | None:
         pay_date=row.optional_date("pay_date"),
         frequency=row.optional_count("frequency"),
         distribution_type=kind,
+        vendor_factor=row.optional_number("historical_adjustment_factor"),
         archive_seq=payload.archive_seq,
         known_from=payload.response.fetched_at,
+        asked=payload.response.request.target,
     )

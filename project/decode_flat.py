@@ -79,6 +79,24 @@ def decode_flat_bars(payload: Payload, tickers: Tickers, context: BarContext) ->
     return rows, _rejections(payload, table, names, days, problems)
 
 
+def flat_rows(payload: Payload) -> list[tuple[str, str, str]]:
+    """Return of every row of a flat file the ticker, the nanoseconds and the whole row, as sent; none where it is no
+    file of days.
+
+    Raises: UndecodablePayload for a CSV that lacks a column which a bar needs.
+    """
+    table = _table(payload)
+    if table is None:
+        return []
+    lines = table.lines()
+    fields = [row if len(row) == table.width else [""] * table.width for row in map(_fields, lines)]
+    times = [row[table.places[_TIME]] for row in fields]
+    if len(set(times)) > _MOST_TIMES:
+        return []
+    names = [_as_sent(row[table.places[_TICKER]]) for row in fields]
+    return [(name, time, _CONTROL.sub(_escaped, _as_sent(line))) for name, time, line in zip(names, times, lines, strict=True)]
+
+
 def _table(payload: Payload) -> _Table | None:
     """Return the CSV in a body, None where there is none.
 

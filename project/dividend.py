@@ -2,12 +2,19 @@
 
 import datetime as dt
 from collections.abc import Iterable
+from typing import ClassVar
 
-import msgspec
+from project.record import Record
 
 
-class Dividend(msgspec.Struct, frozen=True):
-    """A cash dividend as the vendor last described it. Units: cash_amount in `currency` per share."""
+class Dividend(Record, frozen=True):
+    """A cash dividend as the vendor described it. Units: cash_amount in `currency` per share.
+
+    `vendor_factor` is what the vendor's own adjustment comes to for this ex-date alone (project/vendor_factor.py).
+    """
+
+    KEY: ClassVar = ("ticker", "vendor_id")
+    DERIVED: ClassVar = ("vendor_factor",)
 
     ticker: str
     vendor_id: str
@@ -19,8 +26,12 @@ class Dividend(msgspec.Struct, frozen=True):
     pay_date: dt.date | None
     frequency: int | None
     distribution_type: str | None
-    archive_seq: int
-    known_from: dt.datetime
+    vendor_factor: float | None = None
+
+    @property
+    def judged_from(self) -> dt.date:
+        """The ex-date: bars before it do not know of it."""
+        return self.ex_dividend_date
 
 
 def in_dollars(dividends: Iterable[Dividend]) -> list[Dividend]:

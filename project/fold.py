@@ -6,41 +6,24 @@ catch-up folds a few payloads onto what is there; both are this function, which 
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
 
 from project import content
 from project.content import Fingerprint
-from project.dividend import Dividend
 from project.judged import JudgedBars, differ, judge_bars
+from project.override import NO_OVERRIDES, Overrides, overrule
+from project.record import Record
 from project.resolve import Resolved, resolve
 from project.rows import BarRows, Bools, Ints, Tickers, join, sort_keys
 from project.ruleset import Ruleset
 from project.series import Actions
-from project.split import Split
-
-Action = TypeVar("Action", Split, Dividend)
 
 _EPOCH = dt.date(1970, 1, 1)
 EVERY_DAY = np.iinfo(np.int64).min // 2
 _COUNTED_RULES = ("large_gap", "volume_anomaly")
-
-
-class FoldedActions(msgspec.Struct, frozen=True):
-    """Corporate actions after new ones were taken in: all that hold now, and those to be written.
-
-    `since` maps a ticker to the first session (days since 1970) whose verdict may change.
-    """
-
-    splits: list[Split]
-    dividends: list[Dividend]
-    changed_splits: list[Split]
-    changed_dividends: list[Dividend]
-    since: dict[str, int]
-    fingerprint: Fingerprint
 
 
 class FoldedBars(msgspec.Struct, frozen=True):
@@ -60,47 +43,6 @@ class FoldedBars(msgspec.Struct, frozen=True):
     fingerprint: Fingerprint
 
 
-def fold_actions(
-    believed_splits: Iterable[Split],
-    believed_dividends: Iterable[Dividend],
-    new_splits: Sequence[Split],
-    new_dividends: Sequence[Dividend],
-) -> FoldedActions:
-    """Return the corporate actions that hold once the new ones are taken in; the latest word on an id wins."""
-    since: dict[str, int] = {}
-    splits, changed_splits, split_print = _fold_records(believed_splits, new_splits, since)
-    dividends, changed_dividends, dividend_print = _fold_records(believed_dividends, new_dividends, since)
-    return FoldedActions(splits, dividends, changed_splits, changed_dividends, since, split_print + dividend_print)
-
-
-def _fold_records(
-    believed: Iterable[Action], new: Sequence[Action], since: dict[str, int]
-) -> tuple[list[Action], list[Action], Fingerprint]:
-    before = {(action.ticker, action.vendor_id): action for action in believed}
-    now = dict(before)
-    for action in new:
-        key = (action.ticker, action.vendor_id)
-        old = now.get(key)
-        if old is not None and _says_the_same(old, action):
-            continue
-        now[key] = action
-        for changed in (action, old):
-            if changed is not None:
-                day = (_ex_date(changed) - _EPOCH).days
-                since[action.ticker] = min(since.get(action.ticker, day), day)
-    written = [action for key, action in now.items() if before.get(key) is not action]
-    replaced = [before[key] for key, action in now.items() if key in before and before[key] is not action]
-    return list(now.values()), written, content.of_actions(written) - content.of_actions(replaced)
-
-
-def _says_the_same(old: Action, new: Action) -> bool:
-    return old == msgspec.structs.replace(new, archive_seq=old.archive_seq, known_from=old.known_from)
-
-
-def _ex_date(action: Split | Dividend) -> dt.date:
-    return action.execution_date if isinstance(action, Split) else action.ex_dividend_date
-
-
 def fold_bars(
     believed: JudgedBars,
     new: Sequence[BarRows],
@@ -108,6 +50,7 @@ def fold_bars(
     tickers: Tickers,
     actions: Actions,
     ruleset: Ruleset,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> FoldedBars:
     """Return what to write once the new rows are taken in.
 
@@ -117,7 +60,7 @@ def fold_bars(
     ranks = tickers.ranks()
     resolved = resolve(join([believed.bars, *new]), ranks)
     current = resolved.rows.take(resolved.current)
-    judged = judge_bars(current, tickers, actions, ruleset)
+    judged = overrule(judge_bars(current, tickers, actions, ruleset), overrides)
     known, before = _align(believed, current, ranks)
     changed = current.day >= since[current.ticker]
     changed[known] &= differ(before, judged.take(known))
@@ -168,10 +111,15 @@ def _span(judged: JudgedBars, ticker_count: int) -> tuple[Ints, Ints]:
     return first, last
 
 
-def first_days(rows: Sequence[BarRows], since: Mapping[str, int], tickers: Tickers) -> Ints:
-    """Return for each ticker number the first day that new rows or actions touch; the highest day for none."""
-    untouched = np.iinfo(np.int64).max
-    days = np.fromiter((since.get(name, untouched) for name in tickers.names), np.int64, len(tickers))
+def first_days(rows: Sequence[BarRows], records: Iterable[Record], tickers: Tickers) -> Ints:
+    """Return for each ticker number the first day whose verdict new rows or changed records touch; the highest day
+    for none.
+    """
+    days = np.full(len(tickers), np.iinfo(np.int64).max)
+    for record in records:
+        if record.judged_from is not None:
+            code = tickers.code(str(record.key[0]))
+            days[code] = min(days[code], (record.judged_from - _EPOCH).days)
     for part in rows:
         np.minimum.at(days, part.ticker, part.day)
     return days

@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 
-from project.rows import BarRows, Bools, Floats, Ints, Tickers
+from project.rows import BarRows, Bools, Floats, Ints, Tickers, no_rows
 from project.ruleset import Ruleset, judge
 from project.series import Actions, series_of
 
@@ -31,6 +31,12 @@ class JudgedBars(msgspec.Struct, frozen=True):
             self.quality_score[places],
             self.validated[places],
         )
+
+
+def nothing_judged() -> JudgedBars:
+    """Return no bars."""
+    nothing = np.empty(0)
+    return JudgedBars(no_rows(), nothing, nothing, nothing.astype(np.int64), nothing, nothing.astype(np.bool_))
 
 
 def judge_bars(bars: BarRows, tickers: Tickers, actions: Actions, ruleset: Ruleset) -> JudgedBars:

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     CONTROL_IN_TICKER = "control_in_ticker"
     TEST_TICKER = "test_ticker"
     NOT_POSITIVE = "not_positive_"
+    UNDECODABLE_PAYLOAD = "undecodable_payload"
 
 
 class Rejection(msgspec.Struct, frozen=True):

@@ -16,12 +16,12 @@ import msgspec
 import numpy as np
 
 from archive.calendar import exchange_calendar
-from archive.read import archive_head, read_payloads
+from archive.read import archive_head
 from project import content
-from project.batch import Batch
+from project.build import Progress, decode_archive, no_progress, replay_archive
 from project.content import Fingerprint
 from project.errors import NothingProjected, ProjectorBusy
-from project.fold import EVERY_DAY, first_days, fold_actions, fold_bars
+from project.fold import first_days, fold_bars
 from project.generation import (
     SHAPE,
     Generation,
@@ -32,14 +32,13 @@ from project.generation import (
     live_generation,
     promote_next,
 )
-from project.judged import JudgedBars
-from project.rows import BarRows, Ints, Tickers, join, no_rows
+from project.kinds import Folded, fold_kinds, read_believed, read_records, write_records
+from project.override import overrides_of
+from project.rows import Ints, join
 from project.ruleset import Ruleset
-from project.series import Actions, actions_of
+from project.series import actions_of
 from project.store import (
-    read_actions,
     read_bars,
-    write_actions,
     write_bars,
     write_rejections,
     write_spoken,
@@ -51,11 +50,9 @@ _LOGGER = logging.getLogger("project")
 _TAKE_LOCK = load_queries("project.sql")["take_projector_lock"]
 BATCH_PAYLOADS = 256
 _PASSES = 2
-_PART_ROWS = 500_000
 _PART_TICKERS = 2_000
 
 Now = Callable[[], dt.datetime]
-Progress = Callable[[int, int], None]
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -64,10 +61,6 @@ class Replayed(msgspec.Struct, frozen=True):
     payloads: int
     rebuilt: bool
     generation: Generation
-
-
-def no_progress(done: int, total: int) -> None:
-    """Show nothing."""
 
 
 @asynccontextmanager
@@ -133,20 +126,16 @@ async def catch_up_or_build(
 async def _build(
     connection: asyncpg.Connection, ruleset: Ruleset, head: int, now: Now, progress: Progress
 ) -> Generation:
-    """Fold the archive up to `head` onto nothing, into the empty tables of the next generation."""
-    batch = await _decode(connection, ruleset, 0, head, progress)
-    folded = fold_actions([], [], batch.splits, batch.dividends)
-    fingerprint = folded.fingerprint + content.of_rejections(batch.rejections)
-    await write_actions(connection, folded)
-    await write_rejections(connection, batch.rejections)
-    await write_spoken(connection, batch.spoken, batch.rejections)
-    since = np.full(len(batch.tickers), EVERY_DAY)
-    believed = _nothing_believed()
-    actions = actions_of(folded.splits, folded.dividends, batch.tickers)
-    for part, codes in _parts_of_rows(join(batch.bars), batch.tickers):
-        fingerprint += await _fold_part(
-            connection, ruleset, batch.tickers, actions, believed, [part], codes, since, empty=True
-        )
+    """Write what the archive says up to `head` into the empty tables of the next generation."""
+    async with replay_archive(connection, ruleset, head, progress=progress) as replayed:
+        fingerprint = _print_of(replayed.records) + content.of_rejections(replayed.rejections)
+        await write_records(connection, replayed.records)
+        await write_rejections(connection, replayed.rejections)
+        await write_spoken(connection, replayed.spoken, replayed.rejections)
+        async for part in replayed.parts():
+            await write_bars(connection, part.bars, replayed.tickers, empty=True)
+            await write_status(connection, part.bars, part.codes, replayed.tickers)
+            fingerprint += part.bars.fingerprint
     generation = Generation(
         generation_id=uuid.uuid4(),
         shape=SHAPE,
@@ -183,25 +172,29 @@ async def _take_in(
     connection: asyncpg.Connection, generation: Generation, ruleset: Ruleset, upto: int, now: Now
 ) -> Generation:
     """Fold the payloads after the checkpoint up to `upto` onto what is believed, in one transaction."""
-    batch = await _decode(connection, ruleset, generation.checkpoint, upto, no_progress)
+    batch = await decode_archive(connection, ruleset, generation.checkpoint, upto)
     tickers = batch.tickers
     async with connection.transaction():
-        tickers.codes([split.ticker for split in batch.splits])
-        tickers.codes([dividend.ticker for dividend in batch.dividends])
-        folded = fold_actions(*await read_actions(connection, tickers.names), batch.splits, batch.dividends)
-        fingerprint = generation.fingerprint + folded.fingerprint + content.of_rejections(batch.rejections)
-        await write_actions(connection, folded)
+        records = fold_kinds(await read_believed(connection, batch.statements), batch.statements)
+        changed = [record for folded in records.values() for record in folded.changed]
+        tickers.codes([str(record.key[0]) for record in changed])
+        fingerprint = generation.fingerprint + _print_of(records) + content.of_rejections(batch.rejections)
+        await write_records(connection, records)
         await write_rejections(connection, batch.rejections)
         await write_spoken(connection, batch.spoken, batch.rejections)
         rows = join(batch.bars)
-        since = first_days([rows], folded.since, tickers)
-        actions = actions_of(folded.splits, folded.dividends, tickers)
+        since = first_days([rows], changed, tickers)
+        splits = await read_records(connection, "split", tickers.names)
+        dividends = await read_records(connection, "dividend", tickers.names)
+        actions = actions_of(splits, dividends, tickers)
+        overrides = overrides_of(await read_records(connection, "override", tickers.names), tickers)
         for codes in _parts_of_tickers(since):
             believed = await read_bars(connection, tickers, codes, since[codes], ruleset.volume_window)
             new = rows.take(np.isin(rows.ticker, codes))
-            fingerprint += await _fold_part(
-                connection, ruleset, tickers, actions, believed, [new], codes, since, empty=False
-            )
+            folded_bars = fold_bars(believed, [new], since, tickers, actions, ruleset, overrides)
+            await write_bars(connection, folded_bars, tickers, empty=False)
+            await write_status(connection, folded_bars, codes, tickers)
+            fingerprint += folded_bars.fingerprint
         await advance(connection, upto, fingerprint, now())
     _LOGGER.info(
         "project.batch_committed",
@@ -221,45 +214,8 @@ async def _take_in(
     )
 
 
-async def _fold_part(
-    connection: asyncpg.Connection,
-    ruleset: Ruleset,
-    tickers: Tickers,
-    actions: Actions,
-    believed: JudgedBars,
-    new: list[BarRows],
-    codes: Ints,
-    since: Ints,
-    *,
-    empty: bool,
-) -> Fingerprint:
-    folded = fold_bars(believed, new, since, tickers, actions, ruleset)
-    await write_bars(connection, folded, tickers, empty=empty)
-    await write_status(connection, folded, codes, tickers)
-    return folded.fingerprint
-
-
-async def _decode(connection: asyncpg.Connection, ruleset: Ruleset, after: int, upto: int, progress: Progress) -> Batch:
-    batch = Batch(exchange_calendar(), ruleset)
-    async for payload in read_payloads(connection, after, upto):
-        batch.add(payload)
-        progress(batch.payloads, upto - after)
-    return batch
-
-
-def _parts_of_rows(rows: BarRows, tickers: Tickers) -> Iterator[tuple[BarRows, Ints]]:
-    """Yield the rows of whole tickers, a part at a time, in the order of tickers; each part with its tickers."""
-    ranks = tickers.ranks()
-    order = np.argsort(ranks[rows.ticker], kind="stable")
-    by_rank = np.argsort(ranks)
-    ends = np.cumsum(np.bincount(ranks[rows.ticker], minlength=len(tickers)))
-    first_rank = 0
-    while first_rank < len(tickers):
-        start = int(ends[first_rank - 1]) if first_rank else 0
-        last_rank = max(int(np.searchsorted(ends, start + _PART_ROWS, side="right")), first_rank + 1)
-        stop = int(ends[last_rank - 1])
-        yield rows.take(order[start:stop]), by_rank[first_rank:last_rank]
-        first_rank = last_rank
+def _print_of(records: Folded) -> Fingerprint:
+    return sum((folded.fingerprint for folded in records.values()), Fingerprint())
 
 
 def _parts_of_tickers(since: Ints) -> Iterator[Ints]:
@@ -267,8 +223,3 @@ def _parts_of_tickers(since: Ints) -> Iterator[Ints]:
     touched = np.flatnonzero(since < np.iinfo(np.int64).max)
     for start in range(0, len(touched), _PART_TICKERS):
         yield touched[start : start + _PART_TICKERS]
-
-
-def _nothing_believed() -> JudgedBars:
-    nothing = np.empty(0)
-    return JudgedBars(no_rows(), nothing, nothing, nothing.astype(np.int64), nothing, nothing.astype(np.bool_))

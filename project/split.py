@@ -2,12 +2,19 @@
 
 import datetime as dt
 from collections.abc import Iterable
+from typing import ClassVar
 
-import msgspec
+from project.record import Record
 
 
-class Split(msgspec.Struct, frozen=True):
-    """A split as the vendor last described it; `execution_date` is the ex-date."""
+class Split(Record, frozen=True):
+    """A split as the vendor described it; `execution_date` is the ex-date.
+
+    `vendor_factor` is what the vendor's own adjustment comes to for this ex-date alone (project/vendor_factor.py).
+    """
+
+    KEY: ClassVar = ("ticker", "vendor_id")
+    DERIVED: ClassVar = ("vendor_factor",)
 
     ticker: str
     vendor_id: str
@@ -15,8 +22,12 @@ class Split(msgspec.Struct, frozen=True):
     split_from: float
     split_to: float
     adjustment_type: str | None
-    archive_seq: int
-    known_from: dt.datetime
+    vendor_factor: float | None = None
+
+    @property
+    def judged_from(self) -> dt.date:
+        """The ex-date: bars before it do not know of it."""
+        return self.execution_date
 
 
 def price_factor(split: Split) -> float:

@@ -7,23 +7,17 @@ import asyncpg
 import msgspec
 import numpy as np
 
-from project.dividend import Dividend
-from project.fold import FoldedActions, FoldedBars
+from project.fold import FoldedBars
 from project.judged import JudgedBars
 from project.load import copy_bars, copy_revisions
 from project.rejection import Rejection
 from project.rows import VALUES, BarRows, Ints, Tickers
-from project.split import Split
 from sql import load_queries
 
 _QUERIES = load_queries("project.sql")
 _BARS_SINCE = _QUERIES["bars_since"]
 _CREATE_INCOMING = _QUERIES["create_incoming"]
 _UPSERT_INCOMING = _QUERIES["upsert_incoming"]
-_SPLITS_OF = _QUERIES["splits_of"]
-_DIVIDENDS_OF = _QUERIES["dividends_of"]
-_UPSERT_SPLIT = _QUERIES["upsert_split"]
-_UPSERT_DIVIDEND = _QUERIES["upsert_dividend"]
 _INSERT_REJECTION = _QUERIES["insert_rejection"]
 _ADD_TO_STATUS = _QUERIES["add_to_symbol_status"]
 
@@ -68,13 +62,6 @@ def bars_of_records(records: Sequence[asyncpg.Record], tickers: Tickers) -> Judg
     )
 
 
-async def read_actions(connection: asyncpg.Connection, tickers: Sequence[str]) -> tuple[list[Split], list[Dividend]]:
-    """Return the splits and dividends that are believed of some tickers."""
-    splits = await connection.fetch(_SPLITS_OF, tickers)
-    dividends = await connection.fetch(_DIVIDENDS_OF, tickers)
-    return [Split(**dict(row)) for row in splits], [Dividend(**dict(row)) for row in dividends]
-
-
 async def write_bars(connection: asyncpg.Connection, folded: FoldedBars, tickers: Tickers, *, empty: bool) -> None:
     """Write folded bars and revisions; into an `empty` table they are copied straight, else over what is there."""
     if empty:
@@ -85,12 +72,6 @@ async def write_bars(connection: asyncpg.Connection, folded: FoldedBars, tickers
         await connection.execute(_UPSERT_INCOMING)
         await connection.execute("DROP TABLE incoming")
     await copy_revisions(connection, folded.revised, folded.known_to, folded.superseded_by, tickers)
-
-
-async def write_actions(connection: asyncpg.Connection, folded: FoldedActions) -> None:
-    """Write the corporate actions that are new or changed."""
-    await connection.executemany(_UPSERT_SPLIT, [msgspec.structs.astuple(row) for row in folded.changed_splits])
-    await connection.executemany(_UPSERT_DIVIDEND, [msgspec.structs.astuple(row) for row in folded.changed_dividends])
 
 
 async def write_rejections(connection: asyncpg.Connection, rejections: Sequence[Rejection]) -> None:

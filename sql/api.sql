@@ -61,6 +61,7 @@ SELECT
     known_from
 FROM projection.split
 WHERE ticker = $1
+    AND known_to IS NULL
 ORDER BY
     execution_date,
     vendor_id

@@ -40,8 +40,8 @@ SELECT
     coalesce(sum(volume_anomalies), 0)::bigint AS volume_anomalies,
     coalesce(sum(revisions), 0)::bigint AS revisions,
     coalesce(sum(rejections), 0)::bigint AS rejections,
-    (SELECT count(*) FROM projection.split) AS splits,
-    (SELECT count(*) FROM projection.dividend) AS dividends,
+    (SELECT count(*) FROM projection.split WHERE known_to IS NULL) AS splits,
+    (SELECT count(*) FROM projection.dividend WHERE known_to IS NULL) AS dividends,
     (SELECT count(*) FROM archive.payload) AS payloads,
     (SELECT coalesce(sum(body_bytes), 0)::bigint FROM archive.payload) AS body_bytes,
     (SELECT coalesce(sum(octet_length(body)), 0)::bigint FROM archive.payload) AS stored_bytes

@@ -23,7 +23,7 @@ CREATE SCHEMA projection_next
 ALTER TABLE bar ADD CONSTRAINT bar_key PRIMARY KEY (ticker, session)
 
 -- name: analyze_generation
-ANALYZE bar, bar_revision, rejection, split, dividend, symbol_status
+ANALYZE bar, bar_revision, rejection, split, dividend, override, listing, ticker_change, symbol_status
 
 -- name: let_readers_in
 GRANT USAGE ON SCHEMA projection_next TO warehouse_read, warehouse_ingest;
@@ -156,86 +156,6 @@ SET open = excluded.open,
     archive_seq = excluded.archive_seq,
     known_from = excluded.known_from
 
--- name: splits_of
--- $1 tickers
-SELECT
-    ticker,
-    vendor_id,
-    execution_date,
-    split_from,
-    split_to,
-    adjustment_type,
-    archive_seq,
-    known_from
-FROM split
-WHERE ticker = ANY($1::text[])
-
--- name: dividends_of
--- $1 tickers
-SELECT
-    ticker,
-    vendor_id,
-    ex_dividend_date,
-    cash_amount,
-    currency,
-    declaration_date,
-    record_date,
-    pay_date,
-    frequency,
-    distribution_type,
-    archive_seq,
-    known_from
-FROM dividend
-WHERE ticker = ANY($1::text[])
-
--- name: upsert_split
-INSERT INTO split (
-    ticker,
-    vendor_id,
-    execution_date,
-    split_from,
-    split_to,
-    adjustment_type,
-    archive_seq,
-    known_from
-)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (ticker, vendor_id) DO UPDATE
-SET execution_date = excluded.execution_date,
-    split_from = excluded.split_from,
-    split_to = excluded.split_to,
-    adjustment_type = excluded.adjustment_type,
-    archive_seq = excluded.archive_seq,
-    known_from = excluded.known_from
-
--- name: upsert_dividend
-INSERT INTO dividend (
-    ticker,
-    vendor_id,
-    ex_dividend_date,
-    cash_amount,
-    currency,
-    declaration_date,
-    record_date,
-    pay_date,
-    frequency,
-    distribution_type,
-    archive_seq,
-    known_from
-)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-ON CONFLICT (ticker, vendor_id) DO UPDATE
-SET ex_dividend_date = excluded.ex_dividend_date,
-    cash_amount = excluded.cash_amount,
-    currency = excluded.currency,
-    declaration_date = excluded.declaration_date,
-    record_date = excluded.record_date,
-    pay_date = excluded.pay_date,
-    frequency = excluded.frequency,
-    distribution_type = excluded.distribution_type,
-    archive_seq = excluded.archive_seq,
-    known_from = excluded.known_from
-
 -- name: insert_rejection
 INSERT INTO rejection (
     archive_seq,
@@ -283,8 +203,8 @@ SELECT
     coalesce(sum(volume_anomalies), 0)::bigint AS volume_anomalies,
     coalesce(sum(revisions), 0)::bigint AS revisions,
     (SELECT count(*) FROM rejection) AS rejections,
-    (SELECT count(*) FROM split) AS splits,
-    (SELECT count(*) FROM dividend) AS dividends,
+    (SELECT count(*) FROM split WHERE known_to IS NULL) AS splits,
+    (SELECT count(*) FROM dividend WHERE known_to IS NULL) AS dividends,
     min(first_session) AS first_session,
     max(last_session) AS last_session
 FROM symbol_status

@@ -65,6 +65,7 @@ WITH RECURSIVE believed AS (
         split_to
     FROM projection.split
     WHERE ticker = ANY($1::text[])
+        AND known_to IS NULL
         AND execution_date <= $4::date
     ORDER BY
         ticker,

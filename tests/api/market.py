@@ -132,8 +132,9 @@ async def project(
         records = [msgspec.structs.astuple(bar) for bar in bars]
         await connection.copy_records_to_table("bar", schema_name=schema, records=records)
         await connection.execute("ALTER TABLE bar ADD PRIMARY KEY (ticker, session)")
-        records = [(*msgspec.structs.astuple(split), None, 1, KNOWN_FROM) for split in splits]
-        await connection.copy_records_to_table("split", schema_name=schema, records=records)
+        stated = [(*msgspec.structs.astuple(split), 1, KNOWN_FROM) for split in splits]
+        columns = [*KnownSplit.__struct_fields__, "archive_seq", "known_from"]
+        await connection.copy_records_to_table("split", schema_name=schema, columns=columns, records=stated)
         await connection.copy_records_to_table("symbol_status", schema_name=schema, records=_symbol_status(bars))
         await connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO warehouse_read")
         await connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO warehouse_read")

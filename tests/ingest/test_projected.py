@@ -124,7 +124,7 @@ async def test_whatever_the_splits_closes_are_those_that_the_api_would_give(
 def _splits(events: Sequence[tuple[dt.date, tuple[float, float], int]]) -> list[Split]:
     by_id = {f"{date}:{ratio}:{number}": (date, ratio) for date, ratio, number in events}
     return [
-        Split("ACME", vendor_id, date, ratio[0], ratio[1], None, 1, FETCHED_AT)
+        Split("ACME", vendor_id, date, ratio[0], ratio[1], None, archive_seq=1, known_from=FETCHED_AT)
         for vendor_id, (date, ratio) in by_id.items()
     ]
 

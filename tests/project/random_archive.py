@@ -1,7 +1,8 @@
 """Random archives for the properties of replay: few tickers and sessions, so that everything meets everything.
 
 Payloads of all kinds a vendor sends: ranges and grouped days, splits and dividends, restated and repeated, with rows
-that are no bars and answers that are none. The sessions are around a new year, so that bars fall into two chunks.
+that are no bars and answers that are none; and what a person decided of bars. The sessions are around a new year, so
+that bars fall into two chunks.
 """
 
 import datetime as dt
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from archive.calendar import exchange_calendar
 from archive.payload import Response, Transfer
+from project.decisions import Decision, Verb, as_response
 from project.ruleset import Ruleset, read_ruleset
 from tests.payloads import (
     FETCHED_AT,
@@ -112,6 +114,14 @@ def _actions(draw: st.DrawFn) -> Response:
 
 
 @st.composite
+def _decisions(draw: st.DrawFn) -> Response:
+    verb = draw(st.sampled_from([Verb.ACCEPT, Verb.REJECT, Verb.REVOKE]))
+    because, at = draw(st.sampled_from(["checked", "thin market"])), draw(_instants)
+    # A session that may well have a bar with a bad score, as a person would pick it.
+    return as_response(Decision(verb, draw(st.sampled_from(TICKERS[:2])), draw(_WHENS), None, because, "kim", at))
+
+
+@st.composite
 def _no_answers(draw: st.DrawFn) -> Response:
     request = range_response("AAPL", [bar(FIRST)], FIRST, LAST).request
     content, status, transfer = draw(
@@ -135,7 +145,7 @@ def _archives(draw: st.DrawFn) -> list[Response]:
         if sent and draw(st.integers(0, 4)) == 0:
             sent.append(msgspec.structs.replace(draw(st.sampled_from(sent)), fetched_at=draw(_instants)))
         else:
-            sent.append(draw(st.one_of(_range(), _range(), _grouped(), _actions(), _no_answers())))
+            sent.append(draw(st.one_of(_range(), _range(), _grouped(), _actions(), _decisions(), _no_answers())))
     return sent
 
 

@@ -10,14 +10,13 @@ import numpy as np
 
 from project import content
 from project.content import Fingerprint
-from project.dividend import Dividend
 from project.generation import Generation, read_generation
+from project.kinds import KINDS
 from project.rejection import Rejection
 from project.rows import VALUES, BarRows, Ints, Tickers
-from project.split import Split
 from project.store import bars_of_records
 
-TABLES = ("bar", "bar_revision", "rejection", "split", "dividend", "symbol_status", "rule", "session")
+TABLES = ("bar", "bar_revision", "rejection", "symbol_status", "rule", "session", *(kind.table for kind in KINDS))
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -75,10 +74,10 @@ async def fingerprint_of_tables(pool: asyncpg.Pool) -> Fingerprint:
     total += await _of_revisions(pool)
     rejections = await pool.fetch("SELECT * FROM projection.rejection")
     total += content.of_rejections(Rejection(**{**row, "reasons": tuple(row["reasons"])}) for row in rejections)
-    total += content.of_actions(Split(**dict(row)) for row in await pool.fetch("SELECT * FROM projection.split"))
-    return total + content.of_actions(
-        Dividend(**dict(row)) for row in await pool.fetch("SELECT * FROM projection.dividend")
-    )
+    for kind in KINDS:
+        rows = await pool.fetch(f"SELECT * FROM projection.{kind.table}")
+        total += content.of_records(kind.record(**dict(row)) for row in rows)
+    return total
 
 
 async def _of_revisions(pool: asyncpg.Pool) -> Fingerprint:

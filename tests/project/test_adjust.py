@@ -28,7 +28,7 @@ ratios = st.integers(1, 50).map(float) | st.floats(0.01, 50.0)
 
 
 def a_split(execution_date: dt.date, split_from: float, split_to: float, vendor_id: str = "P1") -> Split:
-    return Split("SEVN", vendor_id, execution_date, split_from, split_to, None, 1, KNOWN_FROM)
+    return Split("SEVN", vendor_id, execution_date, split_from, split_to, None, archive_seq=1, known_from=KNOWN_FROM)
 
 
 def factors_on(session: dt.date, splits: list[Split], as_of: dt.date = LAST) -> tuple[float, float]:

@@ -25,7 +25,7 @@ DAY = dt.date(2024, 6, 4)
 
 
 def _batch(*responses: Response) -> Batch:
-    batch = Batch(exchange_calendar(), small_ruleset())
+    batch = Batch(exchange_calendar(), small_ruleset(), {})
     for seq, response in enumerate(responses, start=1):
         batch.add(as_payload(response, seq))
     return batch
@@ -39,8 +39,10 @@ def test_each_kind_of_answer_is_read_by_its_own_decoder() -> None:
         dividends_response([dividend("AAPL", DAY, 0.5)]),
     )
     assert [rows.archive_seq.tolist() for rows in batch.bars] == [[1], [2]]
-    assert [found.archive_seq for found in batch.splits] == [3]
-    assert [found.archive_seq for found in batch.dividends] == [4]
+    assert {table: [said.archive_seq for said in stated] for table, stated in batch.statements.items()} == {
+        "split": [3],
+        "dividend": [4],
+    }
     assert (batch.payloads, batch.last_seq, batch.rejections) == (4, 4, [])
 
 

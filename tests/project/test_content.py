@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from project.content import Fingerprint, of_actions, of_bars, of_rejections, of_revisions
+from project.content import Fingerprint, of_bars, of_records, of_rejections, of_revisions
 from project.dividend import Dividend
 from project.judged import JudgedBars
 from project.rejection import Rejection
@@ -20,8 +20,8 @@ from tests.project.columns import SESSIONS, Said, columns
 
 DAY = dt.date(2024, 6, 4)
 REJECTION = Rejection(7, 0, "BCpC", DAY, ("missing_close",), "{}")
-SPLIT = Split("BCpC", "s", DAY, 1.0, 2.0, None, 7, FETCHED_AT)
-DIVIDEND = Dividend("BCpC", "d", DAY, 0.5, "USD", None, None, None, 4, None, 7, FETCHED_AT)
+SPLIT = Split("BCpC", "s", DAY, 1.0, 2.0, None, archive_seq=7, known_from=FETCHED_AT)
+DIVIDEND = Dividend("BCpC", "d", DAY, 0.5, "USD", None, None, None, 4, None, archive_seq=7, known_from=FETCHED_AT)
 NOTHING = Fingerprint()
 
 
@@ -212,16 +212,23 @@ def test_a_rejection_is_history_of_which_every_field_counts(changed: dict[str, o
 
 @pytest.mark.parametrize("action", [SPLIT, DIVIDEND], ids=["split", "dividend"])
 def test_of_an_action_every_field_counts_and_its_payload_for_provenance_only(action: Split | Dividend) -> None:
-    before = of_actions([action])
+    before = of_records([action])
     other_values: dict[type, object] = {str: "other", float: 9.0, int: 9, dt.date: SESSIONS[0], dt.datetime: FETCHED_AT}
     for field, value in msgspec.structs.asdict(action).items():
         kind = type(value) if value is not None else str
         other = other_values[kind] if field != "known_from" else FETCHED_AT + dt.timedelta(1)
-        after = of_actions([_SAID(action, **{field: other})])
+        after = of_records([_SAID(action, **{field: other})])
         assert after.provenance != before.provenance, field
-        assert (after.content == before.content) == (field in ("archive_seq", "known_from")), field
+        not_stated = field in ("vendor_factor", "archive_seq", "known_from", "ended_by", "asked")
+        assert (after.content == before.content) == not_stated, field
+
+
+def test_a_record_that_is_no_longer_believed_is_history() -> None:
+    ended = msgspec.structs.replace(SPLIT, known_to=FETCHED_AT + dt.timedelta(1), ended_by=9)
+    assert of_records([ended]).content == 0
+    assert of_records([ended]).provenance not in (0, of_records([SPLIT]).provenance)
 
 
 def test_a_split_and_a_dividend_of_the_same_words_are_two_things() -> None:
-    assert of_actions([SPLIT]).content != of_actions([DIVIDEND]).content
-    assert of_actions([SPLIT, DIVIDEND]) == of_actions([DIVIDEND]) + of_actions([SPLIT])
+    assert of_records([SPLIT]).content != of_records([DIVIDEND]).content
+    assert of_records([SPLIT, DIVIDEND]) == of_records([DIVIDEND]) + of_records([SPLIT])

@@ -290,7 +290,7 @@ def test_what_cannot_stand_in_a_table_gets_no_number_of_its_own() -> None:
 )
 def test_json_of_an_unknown_shape_stops_the_replay_and_names_the_payload(content: bytes) -> None:
     payload = as_payload(range_response("AAPL", content), 42)
-    batch = Batch(exchange_calendar(), small_ruleset())
+    batch = Batch(exchange_calendar(), small_ruleset(), {})
     with pytest.raises(UndecodablePayload, match=r"payload 42 cannot be decoded .*`archive show 42 --body`") as caught:
         batch.add(payload)
     assert caught.value.archive_seq == 42
@@ -317,7 +317,7 @@ def test_what_is_no_answer_holds_no_rows_and_stops_nothing(content: bytes, statu
     request = range_response("AAPL", []).request
     payload = as_payload(respond(request, content, status=status, transfer=transfer))
     assert not is_answer(payload)
-    batch = Batch(exchange_calendar(), small_ruleset())
+    batch = Batch(exchange_calendar(), small_ruleset(), {})
     batch.add(payload)
     assert (batch.bars, batch.rejections, batch.payloads, batch.spoken) == ([], [], 1, {})
 

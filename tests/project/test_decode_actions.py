@@ -30,21 +30,30 @@ SPLIT = split("AAPL", EX_DATE, 1, 7, "E1")
 DIVIDEND = dividend("AAPL", EX_DATE, 0.47, "D1")
 
 
+ASKED = splits_response([]).request.target
+
+
 def _splits(*rows: Row) -> tuple[list[Split], list[Rejection]]:
-    return decode_splits(as_payload(splits_response(rows), 7))
+    statement, rejections = decode_splits(as_payload(splits_response(rows), 7))
+    return list(statement.records), rejections
 
 
 def _dividends(*rows: Row) -> tuple[list[Dividend], list[Rejection]]:
-    return decode_dividends(as_payload(dividends_response(rows), 7))
+    statement, rejections = decode_dividends(as_payload(dividends_response(rows), 7))
+    return list(statement.records), rejections
 
 
 def test_a_split_of_the_new_route_is_read() -> None:
     row = {**SPLIT, "adjustment_type": '"forward_split"', "historical_adjustment_factor": "0.017857"}
-    assert _splits(row) == ([Split("AAPL", "E1", EX_DATE, 1.0, 7.0, "forward_split", 7, FETCHED_AT)], [])
+    expected = Split(
+        "AAPL", "E1", EX_DATE, 1.0, 7.0, "forward_split", archive_seq=7, known_from=FETCHED_AT, asked=ASKED
+    )
+    assert _splits(row) == ([expected], [])
 
 
 def test_a_split_of_the_old_route_is_read() -> None:
-    assert _splits(SPLIT) == ([Split("AAPL", "E1", EX_DATE, 1.0, 7.0, None, 7, FETCHED_AT)], [])
+    expected = Split("AAPL", "E1", EX_DATE, 1.0, 7.0, None, archive_seq=7, known_from=FETCHED_AT, asked=ASKED)
+    assert _splits(SPLIT) == ([expected], [])
 
 
 def test_a_dividend_of_the_new_route_is_read() -> None:
@@ -64,6 +73,7 @@ def test_a_dividend_of_the_new_route_is_read() -> None:
         distribution_type="recurring",
         archive_seq=7,
         known_from=FETCHED_AT,
+        asked=dividends_response([]).request.target,
     )
 
 
@@ -173,22 +183,23 @@ def test_a_rejection_knows_ticker_and_date_where_the_row_has_them() -> None:
 @pytest.mark.parametrize("text", ["[1]", '"row"', "7", "null"])
 def test_a_row_that_is_no_object_is_rejected(text: str) -> None:
     found, [rejection] = decode_splits(as_payload(splits_response(f'{{"results":[{text}]}}'.encode())))
-    assert found == []
+    assert found.records == ()
     assert "not_an_object" in rejection.reasons
 
 
 def test_bytes_that_are_no_text_reject_their_row_and_no_other() -> None:
     content = body([SPLIT, {**SPLIT, "ticker": '"GARBAGE"'}]).replace(b"GARBAGE", b"\xff")
-    [found], [rejection] = decode_splits(as_payload(splits_response(content)))
-    assert found.ticker == "AAPL"
+    statement, [rejection] = decode_splits(as_payload(splits_response(content)))
+    assert [found.ticker for found in statement.records] == ["AAPL"]
     assert rejection.reasons == ("missing_ticker",)
     assert rejection.session == EX_DATE
 
 
 @pytest.mark.parametrize("content", [body(None), body([]), b'{"results":null}'])
 def test_an_answer_without_results_holds_nothing(content: bytes) -> None:
-    assert decode_splits(as_payload(splits_response(content))) == ([], [])
-    assert decode_dividends(as_payload(dividends_response(content))) == ([], [])
+    splits, rejected_splits = decode_splits(as_payload(splits_response(content)))
+    dividends, rejected_dividends = decode_dividends(as_payload(dividends_response(content)))
+    assert (splits.records, dividends.records, rejected_splits, rejected_dividends) == ((), (), [], [])
 
 
 @pytest.mark.parametrize("content", [b"[]", b'{"results":{}}', b'{"results":7}'])
@@ -210,8 +221,8 @@ def test_every_row_is_an_action_or_a_rejection(rows: list[dict[str, str]], respo
     assert callable(respond_with)
     response: Response = respond_with(rows)
     decode = decode_splits if respond_with is splits_response else decode_dividends
-    actions, rejections = decode(as_payload(response))
-    assert len(actions) + len(rejections) == len(rows)
+    statement, rejections = decode(as_payload(response))
+    assert len(statement.records) + len(rejections) == len(rows)
     assert all(rejection.reasons for rejection in rejections)
 
 
@@ -220,9 +231,9 @@ def test_every_row_is_an_action_or_a_rejection(rows: list[dict[str, str]], respo
 )
 def test_the_vendors_own_samples_are_read_whole(market_data: Path, file: str, count: int) -> None:
     content = (market_data / "recorded" / file).read_bytes()
-    actions, rejections = (
+    statement, rejections = (
         decode_splits(as_payload(splits_response(content)))
         if "splits" in file
         else decode_dividends(as_payload(dividends_response(content)))
     )
-    assert (len(actions), rejections) == (count, [])
+    assert (len(statement.records), rejections) == (count, [])

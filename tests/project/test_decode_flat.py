@@ -38,7 +38,7 @@ Bar = tuple[str, dt.date, tuple[float, ...]]
 
 
 def _decode(response: Response) -> tuple[list[Bar], list[Rejection]]:
-    batch = Batch(exchange_calendar(), small_ruleset())
+    batch = Batch(exchange_calendar(), small_ruleset(), {})
     batch.add(as_payload(response, 7))
     bars = [
         (batch.tickers.names[code], EPOCH + dt.timedelta(days=day), tuple(values))

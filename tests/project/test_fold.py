@@ -1,5 +1,6 @@
 """The fold, without a database: rows taken in at once or a few at a time give the same."""
 
+import datetime as dt
 import itertools
 from collections.abc import Sequence
 
@@ -10,11 +11,13 @@ from hypothesis import strategies as st
 
 from project.content import Fingerprint
 from project.dividend import Dividend
-from project.fold import EVERY_DAY, first_days, fold_actions, fold_bars
+from project.fold import EVERY_DAY, first_days, fold_bars
 from project.judged import JudgedBars
+from project.record import Statement
 from project.rows import BarRows, Tickers, join, no_rows
 from project.series import actions_of
 from project.split import Split
+from project.versions import fold_records
 from tests.payloads import FETCHED_AT
 from tests.project.columns import EPOCH, SESSIONS, Said, columns
 from tests.project.random_archive import small_ruleset
@@ -38,13 +41,15 @@ class _Projection:
         tickers = Tickers()
         rows = columns(said, tickers)
         tickers.codes([split.ticker for split in splits] + [dividend.ticker for dividend in dividends])
-        actions = fold_actions(self.splits, self.dividends, splits, dividends)
-        since = first_days([rows], actions.since, tickers)
+        new_splits = fold_records(self.splits, [Statement(one.archive_seq, FETCHED_AT, "", (one,)) for one in splits])
+        new_dividends = fold_records(
+            self.dividends, [Statement(one.archive_seq, FETCHED_AT, "", (one,)) for one in dividends]
+        )
+        since = first_days([rows], [*new_splits.changed, *new_dividends.changed], tickers)
         believed = self._believed(tickers, since)
-        effective = actions_of(actions.splits, actions.dividends, tickers)
-        folded = fold_bars(believed, [rows], since, tickers, effective, RULESET)
-        self.splits, self.dividends = actions.splits, actions.dividends
-        self.fingerprint += folded.fingerprint + actions.fingerprint
+        self.splits, self.dividends = new_splits.believed, new_dividends.believed
+        folded = fold_bars(believed, [rows], since, tickers, actions_of(self.splits, self.dividends, tickers), RULESET)
+        self.fingerprint += folded.fingerprint + new_splits.fingerprint + new_dividends.fingerprint
         for row in _table(folded.bars, tickers):
             self.bars[(str(row[0]), int(str(row[1])))] = row
         self.revisions += _revisions(folded.revised, folded.known_to, folded.superseded_by, tickers)
@@ -129,8 +134,8 @@ _split = st.builds(
     st.just(1.0),
     st.sampled_from([2.0, 7.0]),
     st.none(),
-    st.just(0),
-    st.just(FETCHED_AT),
+    archive_seq=st.just(0),
+    known_from=st.just(FETCHED_AT),
 )
 _dividend = st.builds(
     Dividend,
@@ -140,8 +145,8 @@ _dividend = st.builds(
     st.sampled_from([0.5, 2.0]),
     st.just("USD"),
     *[st.none()] * 5,
-    st.just(0),
-    st.just(FETCHED_AT),
+    archive_seq=st.just(0),
+    known_from=st.just(FETCHED_AT),
 )
 
 
@@ -194,22 +199,15 @@ def test_a_late_bar_changes_verdicts_after_it_and_none_before() -> None:
     assert changed == {(SESSIONS[place] - EPOCH).days for place in (2, 3)}
 
 
-def test_the_latest_word_on_an_action_wins_and_the_first_that_said_it_is_kept() -> None:
-    first = Split("AAPL", "s", SESSIONS[3], 1.0, 2.0, None, 1, FETCHED_AT)
-    repeated = msgspec.structs.replace(first, archive_seq=2)
-    restated = msgspec.structs.replace(first, execution_date=SESSIONS[5], archive_seq=3)
-    folded = fold_actions([first], [], [repeated, restated], [])
-    assert folded.splits == folded.changed_splits == [restated]
-    assert folded.since == {"AAPL": (SESSIONS[3] - EPOCH).days}  # verdicts of both dates may change
-    assert fold_actions([first], [], [repeated], []).changed_splits == []
-    assert fold_actions([first], [], [repeated], []).since == {}
-
-
-def test_the_first_day_touched_is_the_earliest_of_rows_and_actions() -> None:
+def test_the_first_day_touched_is_the_earliest_of_rows_and_records() -> None:
     tickers = Tickers()
     rows = columns([Said("A", SESSIONS[4]), Said("A", SESSIONS[2]), Said("B", SESSIONS[3])], tickers)
     tickers.codes(["C", "D"])
-    days = first_days([rows, no_rows()], {"B": 5, "C": 7}, tickers)
+    changed = [
+        Split(ticker, "s", EPOCH + dt.timedelta(day), 1.0, 2.0, None, archive_seq=1, known_from=FETCHED_AT)
+        for ticker, day in (("B", 5), ("C", 9), ("C", 7))
+    ]
+    days = first_days([rows, no_rows()], changed, tickers)
     assert days[:3].tolist() == [(SESSIONS[2] - EPOCH).days, 5, 7]
     assert days[3] == np.iinfo(np.int64).max
 

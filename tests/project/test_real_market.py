@@ -11,7 +11,8 @@ import pytest
 from archive.calendar import exchange_calendar
 from project.audit import audit_session
 from project.batch import Batch
-from project.fold import EVERY_DAY, FoldedBars, fold_actions, fold_bars
+from project.fold import EVERY_DAY, FoldedBars, fold_bars
+from project.kinds import fold_kinds
 from project.replay import catch_up, rebuild
 from project.rows import VALUES, Tickers
 from project.ruleset import DEFAULT_RULES, read_ruleset
@@ -49,13 +50,13 @@ class _Market(msgspec.Struct, frozen=True):
 @pytest.fixture(scope="module")
 def market(market_data: Path) -> _Market:
     """Return the market of all symbols, judged by the shipped rules."""
-    batch = Batch(exchange_calendar(), RULESET)
+    batch = Batch(exchange_calendar(), RULESET, {})
     for seq, response in enumerate(
         [*actions(market_data), *(bars_of(market_data, symbol) for symbol in symbols(market_data))], start=1
     ):
         batch.add(as_payload(response, seq))
-    acted = fold_actions([], [], batch.splits, batch.dividends)
-    effective = actions_of(acted.splits, acted.dividends, batch.tickers)
+    records = fold_kinds({}, batch.statements)
+    effective = actions_of(records["split"].believed, records["dividend"].believed, batch.tickers)
     since = np.full(len(batch.tickers), EVERY_DAY)
     folded = fold_bars(nothing_judged(), batch.bars, since, batch.tickers, effective, RULESET)
     return _Market(batch, folded, batch.tickers)
@@ -178,7 +179,7 @@ def _prices_and_volume(line: dict[str, str], which: str) -> tuple[list[float], f
 def test_recorded_range_answers_are_read_whole(market_data: Path, file: str, first: str, last: str, bars: int) -> None:
     content = (market_data / "recorded" / file).read_bytes()
     ticker = msgspec.json.decode(content)["ticker"]
-    batch = Batch(exchange_calendar(), RULESET)
+    batch = Batch(exchange_calendar(), RULESET, {})
     batch.add(as_payload(range_response(ticker, content, dt.date.fromisoformat(first), dt.date.fromisoformat(last))))
     assert ([len(rows) for rows in batch.bars], batch.rejections) == ([bars], [])
 
@@ -186,7 +187,7 @@ def test_recorded_range_answers_are_read_whole(market_data: Path, file: str, fir
 def test_a_recorded_grouped_answer_is_read_whole(market_data: Path) -> None:
     session = dt.date(2019, 2, 1)
     content = (market_data / "recorded" / "grouped_daily_2019-02-01.json").read_bytes()
-    batch = Batch(exchange_calendar(), RULESET)
+    batch = Batch(exchange_calendar(), RULESET, {})
     batch.add(as_payload(grouped_response(session, content)))
     [rows] = batch.bars
     assert len(rows) + len(batch.rejections) == 8374
@@ -197,6 +198,6 @@ def test_a_recorded_grouped_answer_is_read_whole(market_data: Path) -> None:
 @pytest.mark.parametrize("file", ["unauthorized.json", "v2_aggs_range_empty_results_null_2020-05.json"])
 def test_recorded_answers_without_rows_hold_none(market_data: Path, file: str) -> None:
     content = (market_data / "recorded" / file).read_bytes()
-    batch = Batch(exchange_calendar(), RULESET)
+    batch = Batch(exchange_calendar(), RULESET, {})
     batch.add(as_payload(range_response("C:GBPUSD", content)))
     assert (sum(len(rows) for rows in batch.bars), batch.rejections) == (0, [])

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archive.payload import Response
-from project import replay
+from project import build, replay
 from project.errors import NothingProjected, OutdatedProjection, ProjectorBusy, UndecodablePayload
 from project.replay import Replayed, catch_up, catch_up_or_build, projector, rebuild
 from tests.payloads import (
@@ -61,7 +61,7 @@ async def test_catching_up_from_anywhere_in_any_batches_gives_what_one_rebuild_g
     await empty()
     with pytest.MonkeyPatch.context() as sizes:
         # Of whole tickers so many rows or tickers at a time; a market that reaches the shipped sizes takes too long.
-        sizes.setattr(replay, "_PART_ROWS", part_rows)
+        sizes.setattr(build, "_PART_ROWS", part_rows)
         sizes.setattr(replay, "_PART_TICKERS", part_tickers)
         for part in _parts(sent, cuts):
             if part:

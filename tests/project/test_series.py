@@ -21,11 +21,13 @@ DAY_BEFORE_ALL = SESSIONS[0] - dt.timedelta(days=1)
 
 
 def _split(session: dt.date, split_from: float, split_to: float, ticker: str = "AAPL", name: str = "s") -> Split:
-    return Split(ticker, name, session, split_from, split_to, None, 1, FETCHED_AT)
+    return Split(ticker, name, session, split_from, split_to, None, archive_seq=1, known_from=FETCHED_AT)
 
 
 def _dividend(session: dt.date, cash: float, ticker: str = "AAPL", currency: str | None = "USD") -> Dividend:
-    return Dividend(ticker, "d", session, cash, currency, None, None, None, None, None, 1, FETCHED_AT)
+    return Dividend(
+        ticker, "d", session, cash, currency, None, None, None, None, None, archive_seq=1, known_from=FETCHED_AT
+    )
 
 
 def _series(

@@ -13,7 +13,7 @@ DAY = dt.date(2014, 6, 9)
 
 
 def _split(split_from: float, split_to: float, name: str = "a", ticker: str = "AAPL", day: dt.date = DAY) -> Split:
-    return Split(ticker, name, day, split_from, split_to, None, 1, FETCHED_AT)
+    return Split(ticker, name, day, split_from, split_to, None, archive_seq=1, known_from=FETCHED_AT)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,101 @@
+"""The kinds of records there are: for each its table, and how what is believed is read and ended.
+
+A new kind is a record of its own file, a decoder in `batch.py`, a table in `sql/generation.sql`, three queries in
+`sql/records.sql`, and one line here.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from project.dividend import Dividend
+from project.listing import Listing
+from project.override import Override
+from project.record import Record, Statement
+from project.split import Split
+from project.ticker_change import TickerChange
+from project.versions import FoldedRecords, fold_records
+from sql import load_queries
+
+_QUERIES = load_queries("records.sql")
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """One kind of record: its table, the class of its rows, and three queries."""
+
+    table: str
+    record: type[Record]
+
+    @property
+    def believed(self) -> str:
+        """The query of what is believed of some tickers, or was answered to some questions."""
+        return _QUERIES[f"believed_{self.table}"]
+
+    @property
+    def every(self) -> str:
+        """The query of all versions."""
+        return _QUERIES[f"every_{self.table}"]
+
+    @property
+    def end(self) -> str:
+        """The query that ends a version: $1 known_to, $2 ended_by, $3 its archive_seq, then its key."""
+        return _QUERIES[f"end_{self.table}"]
+
+
+KINDS = (
+    Kind("split", Split),
+    Kind("dividend", Dividend),
+    Kind("override", Override),
+    Kind("listing", Listing),
+    Kind("ticker_change", TickerChange),
+)
+
+Statements = Mapping[str, Sequence[Statement[Any]]]
+Folded = Mapping[str, FoldedRecords[Any]]
+
+
+def fold_kinds(believed: Mapping[str, Sequence[Any]], statements: Statements) -> Folded:
+    """Return the records of every kind, by table, once the statements are taken in."""
+    return {kind.table: fold_records(believed.get(kind.table, ()), statements.get(kind.table, ())) for kind in KINDS}
+
+
+async def read_believed(connection: asyncpg.Connection, statements: Statements) -> dict[str, list[Any]]:
+    """Return by table the believed records that the statements may restate or withdraw."""
+    return {
+        kind.table: await _read(connection, kind, *_about(statements[kind.table]))
+        for kind in KINDS
+        if kind.table in statements
+    }
+
+
+async def read_records(connection: asyncpg.Connection, table: str, tickers: Sequence[str]) -> list[Any]:
+    """Return the records of one kind that are believed of some tickers."""
+    [kind] = [kind for kind in KINDS if kind.table == table]
+    return await _read(connection, kind, tickers, [])
+
+
+async def write_records(connection: asyncpg.Connection, folded: Folded) -> None:
+    """Write the versions that are new, and end those that are no longer believed."""
+    for kind in KINDS:
+        records = folded[kind.table]
+        ended = [(one.known_to, one.ended_by, one.archive_seq, *one.key) for one in records.ended]
+        await connection.executemany(kind.end, ended)
+        if records.added:
+            await connection.copy_records_to_table(
+                kind.table,
+                columns=kind.record.__struct_fields__,
+                records=map(msgspec.structs.astuple, records.added),
+            )
+
+
+async def _read(
+    connection: asyncpg.Connection, kind: Kind, tickers: Sequence[object], asked: Sequence[str]
+) -> list[Any]:
+    return [kind.record(**row) for row in await connection.fetch(kind.believed, tickers, asked)]
+
+
+def _about(statements: Sequence[Statement[Any]]) -> tuple[list[object], list[str]]:
+    keys = [key for one in statements for key in (*(record.key for record in one.records), *one.ended)]
+    return list({key[0] for key in keys}), [one.asked for one in statements if one.whole]

@@ -1,0 +1,162 @@
+"""A whole generation out of its tables again, a part at a time: as columns, and as its fingerprint.
+
+What is read is what the tables really hold, whatever the generation says of itself. A part is all rows of some
+tickers, so memory is bounded by the size of a part. Whoever reads several parts sees to it that nothing changes in
+between: the projector's lock, or a transaction with one snapshot. It decides nothing and writes nothing.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import asyncpg
+import msgspec
+import numpy as np
+
+from project import content
+from project.content import Fingerprint
+from project.generation import use_schema
+from project.judged import JudgedBars
+from project.kinds import KINDS
+from project.record import Record
+from project.rejection import Rejection
+from project.rows import VALUES, BarRows, Bools, Floats, Ints, Tickers
+from sql import load_queries
+
+PART_ROWS = 200_000
+
+_QUERIES = load_queries("unload.sql")
+_BARS_BY_TICKER = _QUERIES["bars_by_ticker"]
+_REVISIONS_BY_TICKER = _QUERIES["revisions_by_ticker"]
+_BAR_COLUMNS = _QUERIES["bar_columns_of"]
+_REVISION_COLUMNS = _QUERIES["revision_columns_of"]
+_EVERY_REJECTION = _QUERIES["every_rejection"]
+
+# Source: PostgreSQL's binary forms; dates and instants count from 2000-01-01, in days and µs.
+_DAY_OF_2000 = 10_957
+_US_OF_2000 = _DAY_OF_2000 * 86_400_000_000
+_FETCHED = 5_000
+
+
+class Revisions(msgspec.Struct, frozen=True):
+    """Rows of the bar_revision table as columns."""
+
+    old: BarRows
+    known_to: Ints
+    superseded_by: Ints
+
+
+async def read_part(connection: asyncpg.Connection, schema: str, tickers: Sequence[str]) -> JudgedBars:
+    """Return the bars of some tickers in order of (ticker, session); ticker k of the bars is `tickers[k]`."""
+    await use_schema(connection, schema)
+    part = _Columns(await connection.fetch(_BAR_COLUMNS, tickers), tickers)
+    return JudgedBars(
+        part.bars(),
+        part.floats("gap"),
+        part.floats("volume_ratio"),
+        part.ints("failed_rules"),
+        part.floats("quality_score"),
+        part.bools("validated"),
+    )
+
+
+async def read_revisions(connection: asyncpg.Connection, schema: str, tickers: Sequence[str]) -> Revisions:
+    """Return the revisions of some tickers in order of (ticker, session, archive_seq), numbered as in `read_part`."""
+    await use_schema(connection, schema)
+    part = _Columns(await connection.fetch(_REVISION_COLUMNS, tickers), tickers)
+    return Revisions(part.bars(), part.instants("known_to"), part.ints("superseded_by"))
+
+
+async def read_rejections(connection: asyncpg.Connection, schema: str) -> AsyncIterator[list[Rejection]]:
+    """Yield all rejections, some at a time."""
+    async for rows in _read_all(connection, schema, _EVERY_REJECTION):
+        yield [Rejection(**{**row, "reasons": tuple(row["reasons"])}) for row in rows]
+
+
+async def read_versions(connection: asyncpg.Connection, schema: str) -> AsyncIterator[tuple[str, list[Record]]]:
+    """Yield all versions of all records, some of one table at a time, each time with the name of the table."""
+    for kind in KINDS:
+        async for rows in _read_all(connection, schema, kind.every):
+            yield kind.table, [kind.record(**row) for row in rows]
+
+
+async def parts_of_bars(connection: asyncpg.Connection, schema: str) -> list[list[str]]:
+    """Return the tickers that have bars, in byte order, in lists of few enough bars to be read at once."""
+    await use_schema(connection, schema)
+    return _parts({row["ticker"]: row["rows"] for row in await connection.fetch(_BARS_BY_TICKER)})
+
+
+async def parts_of_revisions(connection: asyncpg.Connection, schema: str) -> list[list[str]]:
+    """Return the tickers that have revisions, in the same way."""
+    await use_schema(connection, schema)
+    return _parts({row["ticker"]: row["rows"] for row in await connection.fetch(_REVISIONS_BY_TICKER)})
+
+
+async def fingerprint_of(connection: asyncpg.Connection, schema: str) -> Fingerprint:
+    """Return the fingerprint of what the tables of a generation hold."""
+    total = Fingerprint()
+    for tickers in await parts_of_bars(connection, schema):
+        total += content.of_bars(await read_part(connection, schema, tickers), Tickers(tickers))
+    for tickers in await parts_of_revisions(connection, schema):
+        revisions = await read_revisions(connection, schema, tickers)
+        total += content.of_revisions(revisions.old, revisions.known_to, revisions.superseded_by, Tickers(tickers))
+    async for rejections in read_rejections(connection, schema):
+        total += content.of_rejections(rejections)
+    async for _, records in read_versions(connection, schema):
+        total += content.of_records(records)
+    return total
+
+
+class _Columns:
+    """Rows of one ticker each, whose columns are values end to end, put together to whole columns."""
+
+    def __init__(self, rows: Sequence[asyncpg.Record], tickers: Sequence[str]) -> None:
+        self._rows = rows
+        self._place = {ticker: place for place, ticker in enumerate(tickers)}
+
+    def bars(self) -> BarRows:
+        lengths = [len(row["session"]) // 4 for row in self._rows]
+        places = np.array([self._place[row["ticker"]] for row in self._rows], np.int64)
+        values = np.empty((len(VALUES), sum(lengths)))
+        for place, name in enumerate(VALUES):
+            values[place] = np.frombuffer(self._joined(name), ">f8")
+        return BarRows(
+            np.repeat(places, lengths),
+            np.frombuffer(self._joined("session"), ">i4").astype(np.int64) + _DAY_OF_2000,
+            values,
+            self.ints("archive_seq"),
+            self.instants("known_from"),
+        )
+
+    def floats(self, name: str) -> Floats:
+        return np.frombuffer(self._joined(name), ">f8").astype(np.float64)
+
+    def ints(self, name: str) -> Ints:
+        return np.frombuffer(self._joined(name), ">i8").astype(np.int64)
+
+    def instants(self, name: str) -> Ints:
+        return self.ints(name) + _US_OF_2000
+
+    def bools(self, name: str) -> Bools:
+        return np.frombuffer(self._joined(name), np.bool_).copy()
+
+    def _joined(self, name: str) -> bytes:
+        return b"".join([row[name] for row in self._rows])
+
+
+async def _read_all(connection: asyncpg.Connection, schema: str, query: str) -> AsyncIterator[Sequence[asyncpg.Record]]:
+    await use_schema(connection, schema)
+    async with connection.transaction():
+        cursor = await connection.cursor(query)
+        while rows := await cursor.fetch(_FETCHED):
+            yield rows
+
+
+def _parts(rows_of: Mapping[str, int]) -> list[list[str]]:
+    parts: list[list[str]] = []
+    room = 0
+    for ticker, rows in rows_of.items():
+        if rows > room or not parts:
+            parts.append([])
+            room = PART_ROWS
+        parts[-1].append(ticker)
+        room -= rows
+    return parts
