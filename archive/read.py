@@ -1,8 +1,8 @@
 """Reading the archive in commit order, each body decompressed and checked against its SHA-256."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Sequence
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
@@ -70,7 +70,7 @@ async def read_payloads_about(
         yield payload_of(row)
 
 
-def payload_of(row: asyncpg.Record) -> Payload:
+def payload_of(row: Mapping[str, Any]) -> Payload:
     """Return a stored row as a payload.
 
     Raises: DamagedPayload.

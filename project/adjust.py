@@ -1,8 +1,9 @@
-"""Split adjustment: the arithmetic between what was traded and what it amounts to in shares of a stated date.
+"""Adjustment: the arithmetic between what was traded and what it amounts to in shares of a stated date.
 
-A factor is kept as a numerator and a denominator, so that a price before a 7-for-1 split is the traded price divided
-by 7 and nothing else. This file knows no database, no bar and no vendor: dates and splits in, factors out. Which
-splits can be believed is decided before they come here.
+A split factor is kept as a numerator and a denominator, so that a price before a 7-for-1 split is the traded price
+divided by 7 and nothing else. Dividends, where they are wanted too, are one factor more. This file knows no database,
+no bar and no vendor: dates, splits and dividends in, factors out. Which of them can be believed is decided before they
+come here (weigh.py).
 """
 
 import datetime as dt
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archive.calendar import Days
+from project.factor import DIVIDEND, SPLIT, Factor
 from project.split import Split, distinct_splits
 
 Floats = npt.NDArray[np.float64]
@@ -36,18 +38,68 @@ def split_factors(sessions: Days, splits: Iterable[Split], as_of: dt.date) -> Sp
 
     Source: Polygon /v2/aggs `adjusted`: splits only, on prices and volume, with the splits known when asked.
     """
-    applied = [split for split in distinct_splits(splits) if split.execution_date <= as_of]
-    ex_dates = np.array([split.execution_date for split in applied], dtype="datetime64[D]")
+    stated = [(split.execution_date, split.split_from, split.split_to) for split in distinct_splits(splits)]
+    return _split_factors(sessions, stated, as_of)
+
+
+def applied_split_factors(sessions: Days, factors: Iterable[Factor], as_of: dt.date) -> SplitFactors:
+    """Return for each session (datetime64[D]) the factors of one ticker's splits with session < applied_on ≤ as_of.
+
+    What is not applied has no part in it; whose belief it is, of now or of an instant, is the caller's choice.
+    """
+    applied = [
+        (factor.applied_on, factor.split_from, factor.split_to)
+        for factor in factors
+        if factor.kind == SPLIT
+        and factor.applied_on is not None
+        and factor.split_from is not None
+        and factor.split_to is not None
+    ]
+    return _split_factors(sessions, sorted(applied), as_of)
+
+
+def applied_dividend_factors(sessions: Days, factors: Iterable[Factor], as_of: dt.date) -> Floats:
+    """Return for each session what its prices are multiplied by for one ticker's dividends with session < applied_on ≤
+    as_of, beside the splits; 1 where there are none.
+
+    A dividend takes from the price before it the part that the cash was of the last close, so it is the same in
+    shares of any date. One that no close is known for has no part in it.
+    """
+    applied = sorted(
+        (factor.applied_on, factor.price_factor)
+        for factor in factors
+        if factor.kind == DIVIDEND
+        and factor.applied_on is not None
+        and factor.applied_on <= as_of
+        and factor.price_factor is not None
+    )
+    ex_dates = np.array([date for date, _ in applied], dtype="datetime64[D]")
+    return _product_from([part for _, part in applied])[np.searchsorted(ex_dates, sessions, side="right")]
+
+
+def _split_factors(sessions: Days, splits: Iterable[tuple[dt.date, float, float]], as_of: dt.date) -> SplitFactors:
+    applied = [split for split in splits if split[0] <= as_of]
+    ex_dates = np.array([date for date, _, _ in applied], dtype="datetime64[D]")
     next_split = np.searchsorted(ex_dates, sessions, side="right")
     return SplitFactors(
-        _product_from([split.split_from for split in applied])[next_split],
-        _product_from([split.split_to for split in applied])[next_split],
+        _product_from([split_from for _, split_from, _ in applied])[next_split],
+        _product_from([split_to for _, _, split_to in applied])[next_split],
     )
 
 
 def adjust_prices(prices: Floats, factors: SplitFactors) -> Floats:
     """Return traded prices per share of the stated date. Units: USD/share; NaN stays NaN."""
     return prices * factors.numerator / factors.denominator
+
+
+def adjust_for_dividends(prices: Floats, factors: Floats) -> Floats:
+    """Return prices less the dividends that came after them; splits are another matter. Units: USD/share."""
+    return prices * factors
+
+
+def unadjust_for_dividends(prices: Floats, factors: Floats) -> Floats:
+    """Return the prices behind those less dividends, to within rounding. Units: USD/share."""
+    return prices / factors
 
 
 def adjust_volumes(volumes: Floats, factors: SplitFactors) -> Floats:

@@ -1,7 +1,8 @@
 """The audit of a session: what the payloads say of it, set against what the tables hold, so that the counts add up.
 
-The raw side is decoded afresh from the archive and shares no row with the projection's tables: raw rows = current
-bars + superseded + rejected, or the audit fails.
+The raw side is decoded afresh from the archive: raw rows = current bars + superseded + rejected, every bar, revision
+and rejection is the one that the payloads give, and every verdict the one that the rules give; or the audit fails and
+names the first that is not.
 """
 
 import datetime as dt
@@ -11,35 +12,42 @@ import msgspec
 import numpy as np
 
 from archive.calendar import exchange_calendar
-from archive.read import read_payloads_about
-from project.batch import Batch
 from project.errors import AuditFailed
-from project.generation import live_generation
-from project.judged import JudgedBars
-from project.resolve import Resolved, resolve
-from project.rows import VALUES, join
-from project.ruleset import Ruleset
-from project.skip import read_skips
-from project.store import bars_of_records
-from sql import load_queries
+from project.evidence import Evidence, gather
+from project.missing import Missing, find_missing
+from project.rejection import Rejection
+from project.rows import VALUES
+from project.steady import read_steadily
+from project.table_diff import Rows, first_departure, rows_of_bars, rows_of_judged, rows_of_revisions, told
+from project.verdict import Verdict, failed, verdicts_of
 
-_QUERIES = load_queries("project.sql")
-_REJECTED = _QUERIES["rejected_in_session"]
-_BARS = _QUERIES["bars_in_session"]
-_EPOCH = dt.date(1970, 1, 1)
+CHECKED = (
+    "every row of these payloads is a bar or a rejection",
+    "raw rows = current + superseded + rejected",
+    "bars, revisions and rejections are those that the payloads give, with the payload and since when",
+    "verdicts are those that the rules give, by the bars before, the splits, the dividends and the overrides",
+)
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One way in which the cleaned session is not the raw one: a row rejected, a bar restated or failing a rule."""
+    """One way in which the cleaned session is not the raw one.
+
+    `kind` is rejected, restated, flagged, overridden or missing; `failed` are the rules that a flagged bar fails, with
+    what they measured.
+    """
 
     ticker: str | None
     kind: str
     detail: str
-    archive_seq: int
+    archive_seq: int | None
+    failed: tuple[Verdict, ...] = ()
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """A session, raw against cleaned: raw_rows = current + superseded + rejected."""
+    """A session, raw against cleaned: raw_rows = current + superseded + rejected.
+
+    Of the superseded rows, `revised` were believed until a later one restated them, and `repeated` said nothing new.
+    """
 
     session: dt.date
     ticker: str | None
@@ -48,8 +56,12 @@ class Audit(msgspec.Struct, frozen=True):
     raw_rows: int
     current: int
     superseded: int
+    revised: int
+    repeated: int
     rejected: int
     validated: int
+    missing: int
+    checked: tuple[str, ...]
     differences: list[Difference]
 
 
@@ -58,83 +70,138 @@ async def audit_session(connection: asyncpg.Connection, session: dt.date, ticker
 
     Raises: AuditFailed when the tables do not hold what the payloads say; NothingProjected.
     """
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        generation, ruleset = await live_generation(connection)
-        rejected = await connection.fetch(_REJECTED, session, ticker)
-        named = [row["archive_seq"] for row in rejected]
-        batch = Batch(exchange_calendar(), ruleset, await read_skips(connection))
-        async for payload in read_payloads_about(connection, session, ticker, named):
-            if payload.archive_seq <= generation.checkpoint:
-                batch.add(payload)
-        cleaned = bars_of_records(await connection.fetch(_BARS, session, ticker), batch.tickers)
-    resolved = _resolve_session(batch, session, ticker)
-    raw_rejections = [row for row in batch.rejections if row.session == session and ticker in (None, row.ticker)]
-    _require_equal(session, resolved, cleaned, batch)
-    if {(row["archive_seq"], row["row_index"]) for row in rejected} != {
-        (row.archive_seq, row.row_index) for row in raw_rejections
-    }:
-        raise AuditFailed(session, f"the archive has {len(raw_rejections)} rows to reject, the table {len(rejected)}")
+
+    async def read() -> Audit:
+        evidence = await gather(connection, session, ticker)
+        return reconcile(evidence, await find_missing(connection, evidence))
+
+    return await read_steadily(connection, read)
+
+
+def reconcile(evidence: Evidence, missing: list[Missing]) -> Audit:
+    """Return the audit that the evidence gives.
+
+    Raises: AuditFailed.
+    """
+    require_same_rejections(evidence.session, evidence.rejections, evidence.rejected)
+    ranks = evidence.tickers.ranks()
+    resolved, cleaned = evidence.resolved, evidence.cleaned
+    by = resolved.revised_by
+    _require_same(
+        evidence,
+        "bar",
+        rows_of_bars(resolved.rows.take(resolved.current), ranks),
+        rows_of_bars(cleaned.bars, ranks),
+    )
+    _require_same(
+        evidence,
+        "bar_revision",
+        rows_of_revisions(
+            resolved.rows.take(resolved.revised), resolved.rows.known_from[by], resolved.rows.archive_seq[by], ranks
+        ),
+        rows_of_revisions(evidence.revisions.old, evidence.revisions.known_to, evidence.revisions.superseded_by, ranks),
+    )
+    _require_same(evidence, "bar", rows_of_judged(evidence.judged_again, ranks), rows_of_judged(cleaned, ranks))
+    rejected = evidence.rejections_here()
+    superseded = len(resolved.rows) - len(cleaned)
     return Audit(
-        session=session,
-        ticker=ticker,
-        is_session=bool(exchange_calendar().between(session, session)),
-        payloads=batch.payloads,
-        raw_rows=len(resolved.rows) + len(raw_rejections),
+        session=evidence.session,
+        ticker=evidence.ticker,
+        is_session=bool(exchange_calendar().between(evidence.session, evidence.session)),
+        payloads=len(evidence.sent),
+        raw_rows=len(resolved.rows) + len(rejected),
         current=len(cleaned),
-        superseded=len(resolved.rows) - len(cleaned),
+        superseded=superseded,
+        revised=len(resolved.revised),
+        repeated=superseded - len(resolved.revised),
         rejected=len(rejected),
         validated=int(cleaned.validated.sum()),
+        missing=len(missing),
+        checked=CHECKED,
         differences=[
-            *(Difference(row["ticker"], "rejected", ", ".join(row["reasons"]), row["archive_seq"]) for row in rejected),
-            *_restated(resolved, batch),
-            *_failed(cleaned, ruleset, batch),
+            *(Difference(row.ticker, "rejected", ", ".join(row.reasons), row.archive_seq) for row in rejected),
+            *_restated(evidence),
+            *_flagged(evidence),
+            *_overridden(evidence),
+            *(Difference(row.ticker, "missing", row.reason, row.archive_seq) for row in missing),
         ],
     )
 
 
-def _resolve_session(batch: Batch, session: dt.date, ticker: str | None) -> Resolved:
-    rows = join(batch.bars)
-    wanted = rows.day == (session - _EPOCH).days
-    if ticker is not None:
-        wanted &= rows.ticker == batch.tickers.code(ticker)
-    return resolve(rows.take(wanted), batch.tickers.ranks())
+def require_same_rejections(session: dt.date | None, archive: list[Rejection], table: list[Rejection]) -> None:
+    """Compare the rejections of some payloads; both sides are in order of payload and place in it.
+
+    Raises: AuditFailed naming the first that is not the same.
+    """
+    ours = {(row.archive_seq, row.row_index): row for row in archive}
+    theirs = {(row.archive_seq, row.row_index): row for row in table}
+    for key in sorted(ours.keys() | theirs.keys()):
+        if ours.get(key) == theirs.get(key):
+            continue
+        found = "nothing" if key not in theirs else _rejection_told(theirs[key])
+        due = "nothing" if key not in ours else _rejection_told(ours[key])
+        where = session or (ours.get(key) or theirs[key]).session
+        why = f"row {key[1]} of payload {key[0]}: {found} in rejection, by the archive there is {due}"
+        raise AuditFailed(where, why, key[0])
 
 
-def _require_equal(session: dt.date, resolved: Resolved, cleaned: JudgedBars, batch: Batch) -> None:
-    raw = resolved.rows.take(resolved.current)
-    ranks = batch.tickers.ranks()
-    table = cleaned.bars.take(np.argsort(ranks[cleaned.bars.ticker]))
-    if len(raw) != len(table) or not np.array_equal(raw.ticker, table.ticker):
-        raise AuditFailed(session, f"the archive has bars of {len(raw)} tickers, the table of {len(table)}")
-    wrong = ~np.all((raw.values == table.values) | (np.isnan(raw.values) & np.isnan(table.values)), axis=0)
-    wrong |= raw.archive_seq != table.archive_seq
-    if wrong.any():
-        place = int(np.flatnonzero(wrong)[0])
-        name = batch.tickers.names[raw.ticker[place]]
-        raise AuditFailed(session, f"{name} in the table is not what payload {raw.archive_seq[place]} says; rebuild")
+def _rejection_told(row: Rejection) -> str:
+    return f"{row.ticker or 'no ticker'} {row.session or 'without a date'} ({', '.join(row.reasons)}) {row.row_text}"
 
 
-def _restated(resolved: Resolved, batch: Batch) -> list[Difference]:
+def _require_same(evidence: Evidence, table: str, archive: Rows, found: Rows) -> None:
+    departure = first_departure(archive, found)
+    if departure is not None:
+        why = told(departure, table, evidence.tickers, evidence.tickers.ranks(), evidence.ruleset)
+        raise AuditFailed(evidence.session, why)
+
+
+def _restated(evidence: Evidence) -> list[Difference]:
+    rows = evidence.resolved.rows
     differences = []
-    for old, new in zip(resolved.revised.tolist(), resolved.revised_by.tolist(), strict=True):
-        before, after = resolved.rows.values[:, old], resolved.rows.values[:, new]
-        changes = [
-            f"{name} {before[place]:.10g} → {after[place]:.10g}"
-            for place, name in enumerate(VALUES)
-            if before[place] != after[place] and not (np.isnan(before[place]) and np.isnan(after[place]))
-        ]
-        ticker = batch.tickers.names[resolved.rows.ticker[new]]
-        differences.append(Difference(ticker, "restated", ", ".join(changes), int(resolved.rows.archive_seq[new])))
+    for old, new in zip(evidence.resolved.revised.tolist(), evidence.resolved.revised_by.tolist(), strict=True):
+        ticker = evidence.tickers.names[rows.ticker[new]]
+        changes = ", ".join(changes_of(rows.values[:, old].tolist(), rows.values[:, new].tolist()))
+        differences.append(Difference(ticker, "restated", changes, int(rows.archive_seq[new])))
     return differences
 
 
-def _failed(cleaned: JudgedBars, ruleset: Ruleset, batch: Batch) -> list[Difference]:
-    measures = {"large_gap": cleaned.gap, "volume_anomaly": cleaned.volume_ratio}
+def changes_of(before: list[float], after: list[float]) -> list[str]:
+    """Return in words which of the seven values of a bar changed."""
+    return [
+        f"{name} {old:.10g} → {new:.10g}"
+        for name, old, new in zip(VALUES, before, after, strict=True)
+        if old != new and not (old != old and new != new)
+    ]
+
+
+def _flagged(evidence: Evidence) -> list[Difference]:
+    cleaned = evidence.cleaned
     differences = []
-    for place in np.flatnonzero(cleaned.failed_rules).tolist():
-        failed = [use.name for bit, use in enumerate(ruleset.rules) if int(cleaned.failed_rules[place]) >> bit & 1]
-        detail = ", ".join(f"{name} ({measures[name][place]:.4g})" if name in measures else name for name in failed)
-        ticker = batch.tickers.names[cleaned.bars.ticker[place]]
-        score = f"{detail}: score {cleaned.quality_score[place]:g}"
-        differences.append(Difference(ticker, "flagged", score, int(cleaned.bars.archive_seq[place])))
+    order = np.argsort(evidence.tickers.ranks()[cleaned.bars.ticker])
+    for place in order[cleaned.failed_rules[order] != 0].tolist():
+        rules = failed(verdicts_of(cleaned, place, evidence.ruleset))
+        detail = ", ".join(rule_told(rule) for rule in rules)
+        differences.append(
+            Difference(
+                evidence.tickers.names[cleaned.bars.ticker[place]],
+                "flagged",
+                f"{detail}: score {cleaned.quality_score[place]:g}",
+                int(cleaned.bars.archive_seq[place]),
+                tuple(rules),
+            )
+        )
     return differences
+
+
+def rule_told(verdict: Verdict) -> str:
+    """Return a rule with its measure."""
+    return verdict.rule if verdict.measure is None else f"{verdict.rule} ({verdict.measure:.4g})"
+
+
+def _overridden(evidence: Evidence) -> list[Difference]:
+    return [
+        Difference(row.ticker, "overridden", f"{row.verdict} by {row.decided_by}: {row.because}", row.archive_seq)
+        for row in evidence.overrides
+        if row.known_to is None
+    ]

@@ -118,3 +118,9 @@ _DECODERS = {
     (OPERATOR, Endpoint.DECISION): _Decoder(lambda _: True, Batch._add_decision),
     ("massive_flat", Endpoint.GROUPED): _Decoder(is_whole, Batch._add_flat_bars),
 }
+
+
+def holds_bars(source: str, endpoint: Endpoint) -> bool:
+    """Tell whether payloads of a source and endpoint are decoded into bars; each by itself, in whatever order."""
+    decoder = _DECODERS.get((source, endpoint))
+    return decoder is not None and decoder.decode in (Batch._add_bars, Batch._add_flat_bars)

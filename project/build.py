@@ -15,14 +15,13 @@ import numpy as np
 from archive.calendar import exchange_calendar
 from archive.read import read_payloads
 from project.batch import Batch
+from project.circumstances import AllCircumstances
 from project.fold import EVERY_DAY, FoldedBars, fold_bars
 from project.judged import nothing_judged
 from project.kinds import Folded, fold_kinds
-from project.override import overrides_of
 from project.rejection import Rejection
 from project.rows import BarRows, Ints, Tickers, join
 from project.ruleset import Ruleset
-from project.series import actions_of
 from project.skip import read_skips
 
 _PART_ROWS = 500_000
@@ -53,6 +52,7 @@ class ReplayedArchive:
         self.rejections: list[Rejection] = batch.rejections
         self.spoken: dict[str, int] = batch.spoken
         self.records = _records_of(batch)
+        self._known = AllCircumstances(self.records, self.tickers)
         self._rows = join(batch.bars)
         self._ruleset = ruleset
         self.raw_rows = len(self._rows)
@@ -60,10 +60,9 @@ class ReplayedArchive:
     async def parts(self) -> AsyncIterator[FoldedPart]:
         """Yield the bars of whole tickers, a part at a time, in the order of tickers."""
         since = np.full(len(self.tickers), EVERY_DAY)
-        actions = actions_of(self.records["split"].believed, self.records["dividend"].believed, self.tickers)
-        overrides = overrides_of(self.records["override"].believed, self.tickers)
         for rows, codes in _parts_of_rows(self._rows, self.tickers):
-            bars = fold_bars(nothing_judged(), [rows], since, self.tickers, actions, self._ruleset, overrides)
+            known = self._known.of(self.tickers.names[code] for code in codes.tolist())
+            bars = fold_bars(nothing_judged(), [rows], since, self.tickers, known, self._ruleset)
             yield FoldedPart(bars, codes)
 
 

@@ -1,8 +1,8 @@
-"""The `project` and `audit` commands: bring the projection up to date, rebuild it, and set raw against cleaned."""
+"""The `project` command: bring the projection up to date, or rebuild it."""
 
-import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
@@ -10,16 +10,23 @@ import click
 import msgspec
 
 from archive.read import archive_head
-from project.audit import Audit, audit_session
+from project.cli_audit import audit as audit
+from project.cli_factors import factors
+from project.cli_changes import ChangesAsked, change_facts, change_options, print_dry_run, report_when_refused
 from project.cli_override import override, overrides
+from project.cli_revisions import revisions
+from project.cli_rules import rules, rules_option
 from project.cli_skip import SkipsAsked, archive_skips, decided, skip_facts, skip_options
+from project.cli_verify import verify_live
+from project.dry_run import DryRun, dry_run
 from project.errors import NothingProjected
 from project.generation import Generation, read_generation
+from project.options import utc_now
 from project.progress import progress_bar
 from project.replay import Replayed, catch_up_or_build, rebuild
-from project.ruleset import Ruleset, read_ruleset, rules_path
+from project.ruleset import Ruleset, read_ruleset
 from sql import load_queries
-from sql.command import WarehouseCommand, WarehouseGroup, json_option, print_json, print_table, ready_database, run
+from sql.command import WarehouseGroup, json_option, print_json, print_table, ready_database, run
 from sql.connect import Role, open_pool
 
 T = TypeVar("T")
@@ -32,71 +39,75 @@ _RULES_CHANGED = "the rules file is not what the live projection was judged by; 
 @click.group(cls=WarehouseGroup, invoke_without_command=True)
 @click.option("--rebuild", "from_scratch", is_flag=True, help="Replay the whole archive by RULES, then swap it in.")
 @click.option("--status", is_flag=True, help="Say what is live and how far it has come; change nothing.")
+@click.option("--verify", "verifying", is_flag=True, help="Replay beside what is live and compare; change nothing.")
+@rules_option
+@change_options
 @json_option
 @skip_options
 @click.pass_context
-def project(context: click.Context, from_scratch: bool, status: bool, as_json: bool, skips: SkipsAsked) -> None:
+def project(
+    context: click.Context,
+    from_scratch: bool,
+    status: bool,
+    verifying: bool,
+    as_json: bool,
+    rules_file: Path,
+    changes: ChangesAsked,
+    skips: SkipsAsked,
+) -> None:
     """Replay what the archive holds and the projection lacks (with --rebuild: everything) [RULES: the rules file]."""
     if context.invoked_subcommand is not None:
         return
-    if from_scratch and status:
-        raise click.UsageError("--rebuild and --status exclude each other")
-    if status and skips.payloads:
-        raise click.UsageError("--status changes nothing: --skip-payload goes with a replay")
-    ruleset = read_ruleset(rules_path())
+    modes = [
+        name for name, is_given in (("rebuild", from_scratch), ("status", status), ("verify", verifying)) if is_given
+    ]
+    if len(modes) > 1:
+        raise click.UsageError(f"--{modes[0]} and --{modes[1]} exclude each other")
+    if (status or verifying or changes.dry_run) and skips.payloads:
+        raise click.UsageError(f"--{modes[0]} changes nothing: --skip-payload goes with a replay")
+    ruleset = read_ruleset(rules_file)
+    if verifying:
+        with progress_bar() as bar:
+            verify_live(bar, as_json)
+        return
+    if changes.dry_run:
+        with progress_bar() as bar:
+            found = _with_pool(Role.READ, lambda pool: _dry_run(pool, ruleset, bar))
+        print_dry_run(found, as_json)
+        return
     if status:
         _print_facts("projection", _with_pool(Role.READ, lambda pool: _status(pool, ruleset)), as_json)
         return
     decisions = archive_skips(skips, ruleset)
-    with decided(decisions), progress_bar() as bar:
-        replayed, facts = _with_pool(Role.PROJECT, lambda pool: _replay(pool, ruleset, from_scratch, bar))
+    most = changes.max_change
+    with decided(decisions), report_when_refused(as_json), progress_bar() as bar:
+        replayed, facts = _with_pool(Role.PROJECT, lambda pool: _replay(pool, ruleset, from_scratch, most, bar))
     if replayed.generation.ruleset_hash != ruleset.hash:
         _LOGGER.warning(_RULES_CHANGED)
+    facts |= change_facts(replayed.changes) | skip_facts(decisions)
     done = "rebuilt from" if replayed.rebuilt else "caught up by"
-    _print_facts(f"projection {done} {replayed.payloads:,} payloads", facts | skip_facts(decisions), as_json)
+    _print_facts(f"projection {done} {replayed.payloads:,} payloads", facts, as_json)
 
 
+project.add_command(factors)
 project.add_command(override)
 project.add_command(overrides)
+project.add_command(revisions)
+project.add_command(rules)
 
 
-@click.command(cls=WarehouseCommand)
-@click.argument("date", type=click.DateTime(formats=["%Y-%m-%d"]), metavar="DATE")
-@click.argument("symbol", required=False)
-@json_option
-def audit(date: dt.datetime, symbol: str | None, as_json: bool) -> None:
-    """Set the raw rows of DATE against the cleaned bars, of the whole market or of SYMBOL; exit 1 if they differ."""
-    found = _with_pool(Role.READ, lambda pool: _audit(pool, date.date(), symbol))
-    if as_json:
-        print_json(found)
-        return
-    print_table(f"audit {found.session}", ("fact", "rows"), _audit_facts(found))
-    if found.differences:
-        rows = [(row.ticker, row.kind, row.detail, str(row.archive_seq)) for row in found.differences]
-        print_table("raw against cleaned", ("ticker", "what", "why", "payload"), rows)
-
-
-def _audit_facts(found: Audit) -> list[tuple[str, object]]:
-    return [
-        ("payloads that may speak of it" if found.is_session else "payloads (no session on this date)", found.payloads),
-        ("raw rows", found.raw_rows),
-        ("= current bars", found.current),
-        ("+ superseded", found.superseded),
-        ("+ rejected", found.rejected),
-        ("validated bars", found.validated),
-    ]
-
-
-async def _audit(pool: asyncpg.Pool, session: dt.date, symbol: str | None) -> Audit:
+async def _dry_run(pool: asyncpg.Pool, ruleset: Ruleset, bar: Callable[[int, int], None]) -> DryRun:
     async with pool.acquire() as connection:
-        return await audit_session(connection, session, symbol)
+        return await dry_run(connection, ruleset, progress=bar)
 
 
 async def _replay(
-    pool: asyncpg.Pool, ruleset: Ruleset, from_scratch: bool, bar: Callable[[int, int], None]
+    pool: asyncpg.Pool, ruleset: Ruleset, from_scratch: bool, most: float | None, bar: Callable[[int, int], None]
 ) -> tuple[Replayed, dict[str, Any]]:
-    replay = rebuild if from_scratch else catch_up_or_build
-    replayed = await replay(pool, ruleset, lambda: dt.datetime.now(dt.UTC), progress=bar)
+    if from_scratch:
+        replayed = await rebuild(pool, ruleset, utc_now, progress=bar, max_change=most)
+    else:
+        replayed = await catch_up_or_build(pool, ruleset, utc_now, progress=bar)
     return replayed, await _status(pool, ruleset)
 
 

@@ -81,6 +81,5 @@ def decided(decisions: Mapping[int, int]) -> Iterator[None]:
 
 
 def skip_facts(decisions: Mapping[int, int]) -> dict[str, object]:
-    """Return what a run adds to its facts: each payload that it was told to skip, with the decision that says so."""
-    named = ", ".join(f"{payload} (decision {archive_seq})" for payload, archive_seq in decisions.items())
-    return {"skipped_payloads": named} if named else {}
+    """Return what a run adds to its facts: each payload that it was told to skip, and the decision that says so."""
+    return {"skipped_payloads": dict(decisions)} if decisions else {}

@@ -306,7 +306,7 @@ def _lots(ticker: Ints, day: Ints, tickers: Tickers) -> npt.NDArray[np.uint64]:
     """Return a number for each bar that depends on its ticker and session alone and follows no pattern."""
     codes, groups = np.unique(ticker, return_inverse=True)
     digests = b"".join(hashlib.blake2b(tickers.names[code].encode(), digest_size=8).digest() for code in codes)
-    lots: npt.NDArray[np.uint64] = np.frombuffer(digests, np.uint64)[groups]
+    lots: npt.NDArray[np.uint64] = np.frombuffer(digests, "<u8").astype(np.uint64)[groups]
     lots ^= day.view(np.uint64)
     for multiplier in _MULTIPLIERS:
         lots = lots * multiplier

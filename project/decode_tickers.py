@@ -224,7 +224,7 @@ def _made_ids(rows: Iterable[tuple[_Row, dt.date | None]]) -> dict[tuple[str, dt
     for row, delisted_on in rows:
         if not (row.composite_figi or row.share_class_figi or row.cik):
             unnamed[security_id_of(row.ticker)].add(delisted_on)
-    told_apart = {}
+    told_apart: dict[tuple[str, dt.date | None], str] = {}
     for made, dates in unnamed.items():
         ordered = sorted(dates, key=lambda day: day or dt.date.max)
         told_apart |= {(made, day): f"{made}:{day}" for day in ordered[:-1]}

@@ -2,12 +2,19 @@
 
 ProjectError
 ├── InvalidRules          the rules file cannot be used; says which rule, which value, which bound
+├── UnknownRuleset        no ruleset is called so, or several are
 ├── UndecodablePayload    a payload is JSON of a shape nobody here knows; replay stops before it
+├── SpoolFull             rows cannot be put aside in the folder for temporary files
+├── WorkerFailed          a process that decodes payloads ended too early
 ├── InvalidDecision       what a person decided cannot be written down; says which part and why
 ├── RefusedDecision       what a person decided has no object: no such bar, nothing to revoke, nothing to skip
 ├── DecisionWaits         a decision is archived, but could not be projected yet
 ├── NothingProjected      there is no projection yet
 ├── OutdatedProjection    the projection was made by other tables or rule code; it needs a rebuild
+├── IncomparableProjection  the live projection cannot be read by this software
+├── ChangeBudgetExceeded  a rebuild would change more than it may; nothing went live
+├── VerificationFailed    the live projection is not what the archive says
+├── NothingToRollBack     there is no generation to go back to
 ├── ProjectorBusy         another process is projecting
 ├── GenerationChanging    generations are swapped faster than one can be read
 └── AuditFailed           raw and cleaned rows do not add up
@@ -15,8 +22,12 @@ ProjectError
 
 import datetime as dt
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sql.errors import Misuse, WarehouseError
+
+if TYPE_CHECKING:
+    from project.compare import Changes
 
 
 class ProjectError(WarehouseError):
@@ -31,6 +42,14 @@ class InvalidRules(ProjectError, Misuse):
         self.path = path
 
 
+class UnknownRuleset(ProjectError, Misuse):
+    """The text `name` does not tell one ruleset from all others."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"ruleset {name!r}: {why}")
+        self.name = name
+
+
 class UndecodablePayload(ProjectError):
     """Payload `archive_seq` is JSON, but not of a shape the vendor is known to send."""
 
@@ -41,6 +60,21 @@ class UndecodablePayload(ProjectError):
             f"`--skip-payload {archive_seq} --because …`"
         )
         self.archive_seq = archive_seq
+
+
+class SpoolFull(ProjectError):
+    """Decoded rows cannot be put aside in `folder`."""
+
+    def __init__(self, folder: str, why: str) -> None:
+        super().__init__(f"cannot put rows aside in {folder}: {why}; free space there, or set TMPDIR to another folder")
+        self.folder = folder
+
+
+class WorkerFailed(ProjectError):
+    """A process that decodes payloads did not do its work."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"a process that decodes payloads failed: {why}; run the command again")
 
 
 class InvalidDecision(ProjectError, Misuse):
@@ -75,6 +109,41 @@ class OutdatedProjection(ProjectError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the projection cannot be continued: {why}; run `project --rebuild`")
+
+
+class IncomparableProjection(ProjectError):
+    """The live projection cannot be set against another one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the live projection cannot be compared with: its tables have another shape than this software's; "
+            "`project --rebuild --yes` replaces it unseen"
+        )
+
+
+class ChangeBudgetExceeded(ProjectError):
+    """A rebuild that makes these `changes` to the live projection was not promoted."""
+
+    def __init__(self, changes: "Changes", most: float) -> None:
+        super().__init__(
+            f"the rebuild would change the validated status of {100 * changes.changed_share:.3g}% of the live bars, at "
+            f"most {100 * most:.3g}% may change; the live projection is untouched; `project --rebuild --yes` applies it"
+        )
+        self.changes = changes
+
+
+class VerificationFailed(ProjectError):
+    """The live projection is not what the archive says by its rules."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"verification failed: {why}; `project --rebuild` makes it right")
+
+
+class NothingToRollBack(ProjectError):
+    """There is no generation to go back to."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"cannot roll back: {why}")
 
 
 class ProjectorBusy(ProjectError):

@@ -14,9 +14,10 @@ from archive.calendar import exchange_calendar
 from archive.payload import Endpoint, Payload
 from archive.read import read_payloads_about
 from project.batch import Batch
+from project.circumstances import read_applied
 from project.errors import AuditFailed
 from project.generation import Generation, live_generation
-from project.judged import JudgedBars, judge_bars
+from project.judged import JudgedBars, judge_bars, nothing_judged
 from project.kinds import read_records
 from project.override import Override, overrides_of, overrule
 from project.raw_rows import RawRow, count_rows, find_row, holds_bars
@@ -27,6 +28,8 @@ from project.ruleset import Ruleset
 from project.series import actions_of
 from project.skip import WHOLE_PAYLOAD, read_skips
 from project.store import bars_of_records
+from project.table_diff import VERDICTS
+from project.unload import Revisions
 from sql import load_queries
 
 _QUERIES = load_queries("audit.sql")
@@ -51,14 +54,6 @@ class Sent(msgspec.Struct, frozen=True):
     ticker: str | None
     answered: bool
     raw: RawRow | None
-
-
-class Revisions(msgspec.Struct, frozen=True):
-    """Old values as columns, until when they were believed, and the payload that restated them."""
-
-    old: BarRows
-    known_to: Ints
-    superseded_by: Ints
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -93,11 +88,12 @@ async def gather(connection: asyncpg.Connection, session: dt.date, ticker: str |
     """
     generation, ruleset = await live_generation(connection)
     batch = Batch(exchange_calendar(), ruleset, await read_skips(connection))
-    sent = []
     named = [row["archive_seq"] for row in await connection.fetch(_PAYLOADS_WITH_REJECTED, session, ticker)]
-    async for payload in read_payloads_about(connection, session, ticker, named):
-        if payload.archive_seq <= generation.checkpoint:
-            sent.append(_take(batch, payload, session, ticker))
+    sent = [
+        _take(batch, payload, session, ticker)
+        async for payload in read_payloads_about(connection, session, ticker, named)
+        if payload.archive_seq <= generation.checkpoint and holds_bars(payload)
+    ]
     tickers = batch.tickers
     cleaned = bars_of_records(await connection.fetch(_BARS, session, ticker), tickers)
     revisions = revisions_of_records(await connection.fetch(_REVISIONS, session, ticker), tickers)
@@ -132,6 +128,9 @@ def _take(batch: Batch, payload: Payload, session: dt.date, ticker: str | None) 
     raw = None
     if ticker is not None and wanted.any():
         raw = find_row(payload, ticker, session, {row.row_index for row in refused})
+        if raw is None:
+            seq = payload.archive_seq
+            raise AuditFailed(session, f"payload {seq} has no row of {ticker}, but a bar was read from it", seq)
     response = payload.response
     return Sent(
         payload.archive_seq,
@@ -145,11 +144,11 @@ def _take(batch: Batch, payload: Payload, session: dt.date, ticker: str | None) 
 
 
 def require_all_rows(payload: Payload, accepted: int, rejections: list[Rejection], session: dt.date | None) -> int:
-    """Return how many rows of bars a payload holds; 0 for one that a person decided to skip.
+    """Return how many rows a payload of bars holds; 0 for one that a person decided to skip.
 
     Raises: AuditFailed when they are not as many as were made bars or rejections.
     """
-    if not holds_bars(payload) or any(row.row_index == WHOLE_PAYLOAD for row in rejections):
+    if any(row.row_index == WHOLE_PAYLOAD for row in rejections):
         return 0
     count = count_rows(payload)
     if count != accepted + len(rejections):
@@ -164,42 +163,27 @@ async def _judge_again(
 ) -> JudgedBars:
     """Return what the rules say of bars of a session, by the bars before them and the records that the tables hold."""
     codes = np.unique(cleaned.bars.ticker)
-    parts = [
-        await _judge_part(connection, [tickers.names[code] for code in codes[start : start + _PART_TICKERS]], session, ruleset)
-        for start in range(0, len(codes), _PART_TICKERS)
-    ]
-    return joined([judged for judged, _ in parts], [own for _, own in parts], tickers)
+    parts = [codes[start : start + _PART_TICKERS] for start in range(0, len(codes), _PART_TICKERS)]
+    return joined([await _judge_part(connection, part, session, tickers, ruleset) for part in parts])
 
 
 async def _judge_part(
-    connection: asyncpg.Connection, names: list[str], session: dt.date, ruleset: Ruleset
-) -> tuple[JudgedBars, Tickers]:
-    tickers = Tickers(names)
-    records = await connection.fetch(_BARS_UP_TO, names, session, ruleset.volume_window + 1)
-    bars = bars_of_records(records, tickers).bars
+    connection: asyncpg.Connection, codes: Ints, session: dt.date, tickers: Tickers, ruleset: Ruleset
+) -> JudgedBars:
+    names = [tickers.names[code] for code in codes.tolist()]
+    bars = bars_of_records(await connection.fetch(_BARS_UP_TO, names, session, ruleset.volume_window + 1), tickers).bars
     bars = bars.take(np.argsort(sort_keys(bars.ticker, bars.day, tickers.ranks())))
-    splits = await read_records(connection, "split", names)
-    dividends = await read_records(connection, "dividend", names)
+    actions = actions_of(await read_applied(connection, names), tickers)
     overrides = overrides_of(await read_records(connection, "override", names), tickers)
-    actions = actions_of(splits, dividends, tickers)
     judged = overrule(judge_bars(bars, tickers, actions, ruleset), overrides)
-    return judged.take(judged.bars.day == (session - _EPOCH).days), tickers
+    return judged.take(judged.bars.day == (session - _EPOCH).days)
 
 
-def joined(parts: list[JudgedBars], owners: list[Tickers], tickers: Tickers) -> JudgedBars:
-    """Return judged bars of several parts as one, their tickers numbered by `tickers`."""
-    bars = join([_renumbered(part.bars, own, tickers) for part, own in zip(parts, owners, strict=True)])
-    names = ("gap", "volume_ratio", "failed_rules", "quality_score", "validated")
-    dtypes = (np.float64, np.float64, np.int64, np.float64, np.bool_)
-    columns = (
-        np.concatenate([np.empty(0, dtype), *(getattr(part, name) for part in parts)])
-        for name, dtype in zip(names, dtypes, strict=True)
-    )
-    return JudgedBars(bars, *columns)
-
-
-def _renumbered(bars: BarRows, own: Tickers, tickers: Tickers) -> BarRows:
-    return msgspec.structs.replace(bars, ticker=tickers.codes(own.names)[bars.ticker])
+def joined(parts: list[JudgedBars]) -> JudgedBars:
+    """Return the bars of all parts, one after the other."""
+    parts = [nothing_judged(), *parts]
+    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in VERDICTS)
+    return JudgedBars(join([part.bars for part in parts]), *columns)
 
 
 def revisions_of_records(records: list[asyncpg.Record], tickers: Tickers) -> Revisions:

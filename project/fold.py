@@ -12,14 +12,15 @@ import msgspec
 import numpy as np
 
 from project import content
+from project.circumstances import Circumstances, Weighed
 from project.content import Fingerprint
 from project.judged import JudgedBars, differ, judge_bars
-from project.override import NO_OVERRIDES, Overrides, overrule
+from project.override import overrule
 from project.record import Record
 from project.resolve import Resolved, resolve
 from project.rows import BarRows, Bools, Ints, Tickers, join, sort_keys
 from project.ruleset import Ruleset
-from project.series import Actions
+from project.series import actions_of
 
 _EPOCH = dt.date(1970, 1, 1)
 EVERY_DAY = np.iinfo(np.int64).min // 2
@@ -40,6 +41,7 @@ class FoldedBars(msgspec.Struct, frozen=True):
     counts: Ints
     first_day: Ints
     last_day: Ints
+    weighed: Weighed
     fingerprint: Fingerprint
 
 
@@ -48,9 +50,8 @@ def fold_bars(
     new: Sequence[BarRows],
     since: Ints,
     tickers: Tickers,
-    actions: Actions,
+    known: Circumstances,
     ruleset: Ruleset,
-    overrides: Overrides = NO_OVERRIDES,
 ) -> FoldedBars:
     """Return what to write once the new rows are taken in.
 
@@ -60,12 +61,13 @@ def fold_bars(
     ranks = tickers.ranks()
     resolved = resolve(join([believed.bars, *new]), ranks)
     current = resolved.rows.take(resolved.current)
-    judged = overrule(judge_bars(current, tickers, actions, ruleset), overrides)
-    known, before = _align(believed, current, ranks)
+    weighed = known.weigh(current, tickers)
+    judged = overrule(judge_bars(current, tickers, actions_of(weighed.factors, tickers), ruleset), known.overrides)
+    there, before = _align(believed, current, ranks)
     changed = current.day >= since[current.ticker]
-    changed[known] &= differ(before, judged.take(known))
+    changed[there] &= differ(before, judged.take(there))
     written = judged.take(changed)
-    replaced = before.take(changed[known])
+    replaced = before.take(changed[there])
     revised, known_to, superseded_by = _revisions(resolved)
     counts = _counts(written, ruleset, len(tickers)) - _counts(replaced, ruleset, len(tickers))
     counts[:, -1] = np.bincount(revised.ticker, minlength=len(tickers))
@@ -74,8 +76,9 @@ def fold_bars(
         content.of_bars(written, tickers)
         - content.of_bars(replaced, tickers)
         + content.of_revisions(revised, known_to, superseded_by, tickers)
+        + weighed.fingerprint
     )
-    return FoldedBars(written, revised, known_to, superseded_by, counts, first_day, last_day, fingerprint)
+    return FoldedBars(written, revised, known_to, superseded_by, counts, first_day, last_day, weighed, fingerprint)
 
 
 def _align(believed: JudgedBars, current: BarRows, ranks: Ints) -> tuple[Ints, JudgedBars]:

@@ -13,12 +13,12 @@ import msgspec
 
 from archive.calendar import Calendar, exchange_calendar
 from project.content import Fingerprint
-from project.errors import NothingProjected, OutdatedProjection
+from project.errors import NothingProjected, NothingToRollBack, OutdatedProjection
 from project.ruleset import Ruleset, decode_ruleset, runs_here
 from sql import ROOM, load_queries
 from sql.timescale import make_hypertable
 
-LIVE, NEXT = "projection", "projection_next"
+LIVE, NEXT, PREVIOUS = "projection", "projection_next", "projection_previous"
 
 _QUERIES = load_queries("project.sql")
 _USE_SCHEMA = _QUERIES["use_schema"]
@@ -31,6 +31,7 @@ _LET_READERS_IN = _QUERIES["let_readers_in"]
 _DROP_PREVIOUS = _QUERIES["drop_previous"]
 _KEEP_PREVIOUS = _QUERIES["keep_previous"]
 _PROMOTE_NEXT = _QUERIES["promote_next"]
+_EXCHANGE = _QUERIES["exchange_with_previous"]
 _READ = _QUERIES["read_generation"]
 _INSERT = _QUERIES["insert_generation"]
 _ADVANCE = _QUERIES["advance_generation"]
@@ -120,6 +121,11 @@ async def create_next(connection: asyncpg.Connection, ruleset: Ruleset, calendar
         )
 
 
+async def drop_next(connection: asyncpg.Connection) -> None:
+    """Drop the next generation, finished or not."""
+    await connection.execute(_DROP_NEXT)
+
+
 async def complete_next(connection: asyncpg.Connection, generation: Generation) -> None:
     """Add the bar key and the generation's row, and let readers in: from here on it can be caught up."""
     async with connection.transaction():
@@ -156,3 +162,22 @@ async def promote_next(connection: asyncpg.Connection) -> None:
         await connection.execute(_KEEP_PREVIOUS)
     await connection.execute(_PROMOTE_NEXT)
     await use_schema(connection, LIVE)
+
+
+async def roll_back(connection: asyncpg.Connection) -> Generation:
+    """Make the generation before live again, and the live one the one before; to do it twice changes nothing.
+
+    Raises: NothingProjected; NothingToRollBack where there is none, or none that this software can read.
+    """
+    async with connection.transaction():
+        if not await connection.fetchval(_EXISTS, LIVE):
+            raise NothingProjected
+        previous = await read_generation(connection, PREVIOUS)
+        if previous is None:
+            raise NothingToRollBack("no generation came before the live one")
+        if previous.shape != SHAPE:
+            raise NothingToRollBack("the tables of the generation before have another shape than this software's")
+        await connection.execute(_DROP_NEXT)  # a rebuild that was killed may have left it
+        await connection.execute(_EXCHANGE)
+        await use_schema(connection, LIVE)
+    return previous

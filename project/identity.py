@@ -9,6 +9,7 @@ is one span of an unknown security. It knows no database.
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, pairwise, zip_longest
 
 import msgspec
 
@@ -47,9 +48,7 @@ def securities_of(symbol: str, changes: Iterable[TickerChange], listings: Iterab
     is one span of an unknown security.
     """
     found = [
-        security
-        for security in securities(changes, listings)
-        if any(span.ticker == symbol for span in security.spans)
+        security for security in securities(changes, listings) if any(span.ticker == symbol for span in security.spans)
     ]
     ordered = sorted(found, key=lambda security: _order(_newest_span(security, symbol)))
     return ordered or [Security(None, None, (Span(symbol),))]
@@ -75,7 +74,8 @@ def followed(symbol: str, known: Sequence[Security], on: dt.date | None = None) 
 def securities(changes: Iterable[TickerChange], listings: Iterable[Listing]) -> list[Security]:
     """Return the securities that ticker changes and listings tell of, with non-overlapping spans of each ticker."""
     told = _of_changes(changes)
-    told.extend(_of_listings([listing for listing in listings if not _take_delisting(told, listing)]))
+    by_id = {one.security_id: one for one in told}
+    told.extend(_of_listings([listing for listing in listings if not _take_in(by_id, listing)]))
     _part_shared_tickers(told)
     return [Security(one.security_id, one.name, tuple(one.spans)) for one in told]
 
@@ -134,27 +134,41 @@ def _of_changes(changes: Iterable[TickerChange]) -> list[_Told]:
 
 
 def _spans(changes: Sequence[TickerChange]) -> Iterator[Span]:
-    following = [*(change.changed_on for change in changes[1:]), None]
-    for change, until in zip(changes, following, strict=True):
-        if until != change.changed_on:  # of two on one date the later word stands
-            yield Span(change.ticker, change.changed_on, None if until is None else until - _ONE_DAY)
+    """Yield the spans between changes that are in order of time; of two on one date the later word stands."""
+    last_word = {change.changed_on: change for change in changes}
+    kept = [next(same) for _, same in groupby(last_word.values(), lambda change: change.ticker)]
+    for change, following in zip_longest(kept, kept[1:]):
+        until = None if following is None else following.changed_on - _ONE_DAY
+        yield Span(change.ticker, change.changed_on, until)
 
 
-def _take_delisting(told: Sequence[_Told], listing: Listing) -> bool:
-    """Tell whether a listing is of a security that ticker changes tell of; if so that knows when it was delisted."""
-    for one in told:
-        tickers = [span.ticker for span in one.spans]
-        if not _is_of(listing, one.security_id, tickers):
+def _take_in(told: Mapping[str, _Told], listing: Listing) -> bool:
+    """Tell whether a listing is of a security that ticker changes tell of, and add to it what the listing knows."""
+    for vendor_id in (listing.composite_figi, listing.share_class_figi, listing.security_id, listing.cik):
+        one = told.get(vendor_id or "")
+        tickers = [] if one is None else [span.ticker for span in one.spans]
+        if one is None or not _is_of(listing, one.security_id, tickers):
             continue
         if listing.ticker not in tickers:
-            one.spans.insert(0, Span(listing.ticker, None, listing.delisted_on))
+            _add_name(one, listing)
             return True
         place = len(tickers) - 1 - tickers[::-1].index(listing.ticker)
-        last, until = one.spans[place], listing.delisted_on
-        if until is not None and last.last is None and (last.first is None or last.first <= until):
-            one.spans[place] = msgspec.structs.replace(last, last=until)
+        span, until = one.spans[place], listing.delisted_on
+        if until is not None and span.last is None and (span.first is None or span.first <= until):
+            one.spans[place] = msgspec.structs.replace(span, last=until)
         return True
     return False
+
+
+def _add_name(one: _Told, listing: Listing) -> None:
+    """Add a name that the changes do not have: a newer one if it was listed since, else an older one."""
+    begin, newest, gone = one.spans[0].first, one.spans[-1].first, listing.delisted_on
+    since = gone > newest if gone and newest else listing.active and listing.archive_seq > one.stated_by
+    if since:
+        one.spans.append(Span(listing.ticker, None, gone))
+    else:
+        ends = [end for end in (gone, begin and begin - _ONE_DAY) if end is not None]
+        one.spans.insert(0, Span(listing.ticker, None, min(ends, default=None)))
 
 
 def _is_of(listing: Listing, security_id: str, tickers: Sequence[str]) -> bool:
@@ -165,28 +179,33 @@ def _is_of(listing: Listing, security_id: str, tickers: Sequence[str]) -> bool:
 
 
 def _of_listings(listings: Iterable[Listing]) -> list[_Told]:
-    """Return the securities that only lists tell of: under one ticker those that share an id are one."""
-    told: list[tuple[_Told, set[str]]] = []
-    for listing in sorted(listings, key=lambda listing: (listing.ticker, listing.archive_seq, listing.security_id)):
-        ids = {listing.security_id, listing.composite_figi, listing.share_class_figi, listing.cik} - {None}
+    """Return the securities that only lists tell of: those that share a FIGI are one, or any id under one ticker."""
+    told: list[_Told] = []
+    known: dict[object, list[_Told]] = defaultdict(list)
+    for listing in sorted(listings, key=lambda listing: (listing.archive_seq, listing.ticker, listing.security_id)):
+        figis = {figi for figi in (listing.composite_figi, listing.share_class_figi) if figi}
+        ids = figis | {listing.security_id, listing.cik or listing.security_id}
+        signs = [*sorted(figis), *((listing.ticker, vendor_id) for vendor_id in sorted(ids))]
         span = Span(listing.ticker, None, listing.delisted_on)
-        for one, known in told:
-            same = one.spans[-1].ticker == listing.ticker and bool(known & ids)
-            if same and not _are_two(listing, one):
+        for one in (one for sign in signs for one in known[sign]):
+            if not any(own.ticker == span.ticker and _are_two(own, span) for own in one.spans):
                 one.security_id, one.name, one.stated_by = listing.security_id, listing.name, listing.archive_seq
-                one.spans = [span]
-                known |= {text for text in ids if text is not None}
+                one.spans = [own for own in one.spans if own.ticker != listing.ticker] + [span]
                 break
         else:
-            fresh = _Told(listing.security_id, listing.name, listing.archive_seq, [span])
-            told.append((fresh, {text for text in ids if text is not None}))
-    return [one for one, _ in told]
+            one = _Told(listing.security_id, listing.name, listing.archive_seq, [span])
+            told.append(one)
+        for sign in signs:
+            if one not in known[sign]:
+                known[sign].append(one)
+    for one in told:
+        one.spans.sort(key=_order)
+    return told
 
 
-def _are_two(listing: Listing, one: _Told) -> bool:
+def _are_two(known: Span, listed: Span) -> bool:
     """Tell whether both were delisted, on different dates: one security is so once under a ticker."""
-    known = one.spans[-1].last
-    return known is not None and listing.delisted_on is not None and known != listing.delisted_on
+    return known.last is not None and listed.last is not None and known.last != listed.last
 
 
 def _part_shared_tickers(told: Sequence[_Told]) -> None:
@@ -197,21 +216,24 @@ def _part_shared_tickers(told: Sequence[_Told]) -> None:
             by_ticker[span.ticker].append((one, place))
     for uses in by_ticker.values():
         ordered = sorted(uses, key=lambda use: (_order(use[0].spans[use[1]]), use[0].stated_by))
-        for (one, place), (other, other_place) in zip(ordered, ordered[1:], strict=False):
+        for (one, place), (other, other_place) in pairwise(ordered):
             earlier, later = one.spans[place], other.spans[other_place]
             if one is other:
                 continue
-            if later.first is not None and (earlier.last is None or earlier.last >= later.first):
-                one.spans[place] = msgspec.structs.replace(earlier, last=later.first - _ONE_DAY)
-            elif later.first is None and earlier.last is not None:
-                other.spans[other_place] = msgspec.structs.replace(later, first=earlier.last + _ONE_DAY)
+            if later.first is None:
+                if earlier.last is not None and (later.last is None or earlier.last < later.last):
+                    other.spans[other_place] = msgspec.structs.replace(later, first=earlier.last + _ONE_DAY)
+            elif earlier.first is None or earlier.first < later.first:
+                until = min(earlier.last or dt.date.max, later.first - _ONE_DAY)
+                one.spans[place] = msgspec.structs.replace(earlier, last=until)
 
 
 def _newest_span(security: Security, symbol: str) -> Span:
     return max((span for span in security.spans if span.ticker == symbol), key=_order)
 
 
-def _order(span: Span) -> tuple[dt.date, dt.date]:
-    """Return what orders uses of a ticker in time: one without any date is before one that begins on a date."""
-    last = span.last or dt.date.max
-    return (span.first or (span.last or dt.date.min), last)
+def _order(span: Span) -> tuple[int, dt.date]:
+    """Return what puts uses of a ticker in order of time: those that have ended, of unknown time, and that go on."""
+    if span.last is not None:
+        return 0, span.last
+    return (1, dt.date.min) if span.first is None else (2, span.first)

@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 
-from project.rows import BarRows, Bools, Floats, Ints, Tickers, no_rows
+from project.rows import BarRows, Bools, Floats, Ints, Tickers, is_everything, no_rows
 from project.ruleset import Ruleset, judge
 from project.series import Actions, series_of
 
@@ -22,7 +22,9 @@ class JudgedBars(msgspec.Struct, frozen=True):
         return len(self.bars)
 
     def take(self, places: Ints | Bools | slice) -> "JudgedBars":
-        """Return the bars at some places."""
+        """Return the bars at some places; all of them are not copied."""
+        if is_everything(places, len(self)):
+            return self
         return JudgedBars(
             self.bars.take(places),
             self.gap[places],

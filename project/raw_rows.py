@@ -46,7 +46,9 @@ def count_rows(payload: Payload) -> int:
     """Return how many rows of bars, good or bad, a payload holds; none where it is no answer."""
     if not _may_hold_rows(payload):
         return 0
-    return len(flat_rows(payload)) if payload.response.source == "massive_flat" else len(_envelope(payload).results or [])
+    return (
+        len(flat_rows(payload)) if payload.response.source == "massive_flat" else len(_envelope(payload).results or [])
+    )
 
 
 def find_row(payload: Payload, ticker: str, session: dt.date, rejected: Collection[int]) -> RawRow | None:

@@ -18,7 +18,10 @@ import numpy as np
 from archive.calendar import exchange_calendar
 from archive.read import archive_head
 from project import content
+from project.budget import require_within_budget
 from project.build import Progress, decode_archive, no_progress, replay_archive
+from project.circumstances import read_circumstances, write_factors
+from project.compare import Changes
 from project.content import Fingerprint
 from project.errors import NothingProjected, ProjectorBusy
 from project.fold import first_days, fold_bars
@@ -31,12 +34,12 @@ from project.generation import (
     hold_appends,
     live_generation,
     promote_next,
+    roll_back,
 )
 from project.kinds import Folded, fold_kinds, read_believed, read_records, write_records
 from project.override import overrides_of
 from project.rows import Ints, join
 from project.ruleset import Ruleset
-from project.series import actions_of
 from project.store import (
     read_bars,
     write_bars,
@@ -56,11 +59,15 @@ Now = Callable[[], dt.datetime]
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """What a replay did: how many payloads it took in, and the generation that is live after it."""
+    """What a replay did: how many payloads it took in, and the generation that is live after it.
+
+    `changes` is how a rebuild differs from what was live, where it was held to a budget and differs at all.
+    """
 
     payloads: int
     rebuilt: bool
     generation: Generation
+    changes: Changes | None = None
 
 
 @asynccontextmanager
@@ -89,10 +96,19 @@ async def catch_up(
         return Replayed(caught_up.checkpoint - generation.checkpoint, False, caught_up)
 
 
-async def rebuild(pool: asyncpg.Pool, ruleset: Ruleset, now: Now, *, progress: Progress = no_progress) -> Replayed:
+async def rebuild(
+    pool: asyncpg.Pool,
+    ruleset: Ruleset,
+    now: Now,
+    *,
+    progress: Progress = no_progress,
+    max_change: float | None = None,
+) -> Replayed:
     """Build a generation from the whole archive beside the live one, catch it up, and swap it in.
 
-    Raises: UndecodablePayload, ProjectorBusy; the live projection is untouched then.
+    `max_change` is the share of the live bars whose status may change, None for any.
+
+    Raises: UndecodablePayload, ProjectorBusy, ChangeBudgetExceeded; the live projection is untouched then.
     """
     async with projector(pool) as connection:
         await create_next(connection, ruleset, exchange_calendar())
@@ -100,6 +116,7 @@ async def rebuild(pool: asyncpg.Pool, ruleset: Ruleset, now: Now, *, progress: P
         for _ in range(_PASSES):
             head = await archive_head(connection)
             generation = await _catch_up_to(connection, generation, ruleset, head, now, BATCH_PAYLOADS, progress)
+        changes = await require_within_budget(connection, generation, max_change)
         async with connection.transaction():
             # What came during the last pass is little; appends wait for it, so nothing can slip in before the swap.
             await hold_appends(connection)
@@ -110,7 +127,21 @@ async def rebuild(pool: asyncpg.Pool, ruleset: Ruleset, now: Now, *, progress: P
             "project.generation_promoted",
             extra={"generation_id": str(generation.generation_id), "content_hash": generation.content_hash},
         )
-        return Replayed(generation.checkpoint, True, generation)
+        return Replayed(generation.checkpoint, True, generation, changes)
+
+
+async def rollback(pool: asyncpg.Pool) -> Generation:
+    """Make the generation before live again, at once, and return it; what came since waits to be caught up.
+
+    Raises: NothingProjected, NothingToRollBack, ProjectorBusy.
+    """
+    async with projector(pool) as connection:
+        generation = await roll_back(connection)
+        _LOGGER.info(
+            "project.generation_rolled_back",
+            extra={"generation_id": str(generation.generation_id), "checkpoint": generation.checkpoint},
+        )
+        return generation
 
 
 async def catch_up_or_build(
@@ -133,6 +164,7 @@ async def _build(
         await write_rejections(connection, replayed.rejections)
         await write_spoken(connection, replayed.spoken, replayed.rejections)
         async for part in replayed.parts():
+            await write_factors(connection, part.bars.weighed)
             await write_bars(connection, part.bars, replayed.tickers, empty=True)
             await write_status(connection, part.bars, part.codes, replayed.tickers)
             fingerprint += part.bars.fingerprint
@@ -184,14 +216,13 @@ async def _take_in(
         await write_spoken(connection, batch.spoken, batch.rejections)
         rows = join(batch.bars)
         since = first_days([rows], changed, tickers)
-        splits = await read_records(connection, "split", tickers.names)
-        dividends = await read_records(connection, "dividend", tickers.names)
-        actions = actions_of(splits, dividends, tickers)
         overrides = overrides_of(await read_records(connection, "override", tickers.names), tickers)
         for codes in _parts_of_tickers(since):
+            known, since = await read_circumstances(connection, tickers, codes, since, overrides)
             believed = await read_bars(connection, tickers, codes, since[codes], ruleset.volume_window)
             new = rows.take(np.isin(rows.ticker, codes))
-            folded_bars = fold_bars(believed, [new], since, tickers, actions, ruleset, overrides)
+            folded_bars = fold_bars(believed, [new], since, tickers, known, ruleset)
+            await write_factors(connection, folded_bars.weighed)
             await write_bars(connection, folded_bars, tickers, empty=False)
             await write_status(connection, folded_bars, codes, tickers)
             fingerprint += folded_bars.fingerprint

@@ -45,7 +45,9 @@ def _in_order(rows: BarRows, keys: Ints) -> tuple[BarRows, Ints]:
     steps = np.diff(keys)
     if np.all((steps > 0) | ((steps == 0) & (np.diff(rows.archive_seq) >= 0))):
         return rows, keys
-    order = np.lexsort((rows.archive_seq, keys))
+    order = np.argsort(keys)
+    if np.any(np.diff(keys[order]) == 0):
+        order = np.lexsort((rows.archive_seq, keys))
     return rows.take(order), keys[order]
 
 

@@ -29,6 +29,7 @@ class Tickers:
     def __init__(self, names: Sequence[str] = ()) -> None:
         self.names = list(names)
         self._codes = {name: code for code, name in enumerate(self.names)}
+        self._ranks: Ints = np.empty(0, np.int64)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -46,10 +47,11 @@ class Tickers:
 
     def ranks(self) -> Ints:
         """Return for each number its place in byte order, the order of COLLATE "C"."""
-        order = sorted(range(len(self.names)), key=lambda code: self.names[code].encode())
-        ranks = np.empty(len(order), np.int64)
-        ranks[order] = np.arange(len(order))
-        return ranks
+        if len(self._ranks) != len(self.names):
+            order = sorted(range(len(self.names)), key=lambda code: self.names[code].encode())
+            self._ranks = np.empty(len(order), np.int64)
+            self._ranks[order] = np.arange(len(order))
+        return self._ranks
 
 
 class BarRows(msgspec.Struct, frozen=True):
@@ -69,14 +71,32 @@ class BarRows(msgspec.Struct, frozen=True):
         return len(self.ticker)
 
     def take(self, places: Ints | Bools | slice) -> "BarRows":
-        """Return the rows at some places."""
+        """Return the rows at some places; all of them are not copied."""
+        if is_everything(places, len(self)):
+            return self
         return BarRows(
             self.ticker[places],
             self.day[places],
-            self.values[:, places],
+            _columns_at(self.values, places),
             self.archive_seq[places],
             self.known_from[places],
         )
+
+
+def _columns_at(values: Floats, places: Ints | Bools | slice) -> Floats:
+    # Each column stays one piece of memory, which plain indexing does not keep.
+    if isinstance(places, slice):
+        return values[:, places]
+    return values.compress(places, axis=1) if places.dtype == np.bool_ else values.take(places, axis=1)
+
+
+def is_everything(places: Ints | Bools | slice, count: int) -> bool:
+    """Tell whether places are those of all of so many rows, in order."""
+    if isinstance(places, slice):
+        return places == slice(None)
+    if places.dtype == np.bool_:
+        return bool(places.all())
+    return len(places) == count and bool(np.all(places == np.arange(count)))
 
 
 def no_rows() -> BarRows:
@@ -92,6 +112,7 @@ def no_rows() -> BarRows:
 
 def join(parts: Sequence[BarRows]) -> BarRows:
     """Return the rows of all parts, one after the other."""
+    parts = [part for part in parts if len(part)]
     if not parts:
         return no_rows()
     if len(parts) == 1:

@@ -120,7 +120,7 @@ class _Reader:
         self._only_known("the file", self.document, {"validated_from", "volume_window", "test_tickers", "rules"})
         rules = self.document.get("rules")
         if not isinstance(rules, dict) or not rules:
-            raise InvalidRules(self.path, "has no [rules.NAME] table; at least one rule is needed")
+            raise InvalidRules(self.path, "has no [rules] table; at least one rule is needed")
         if len(rules) > _MOST_RULES:
             raise InvalidRules(self.path, f"has {len(rules)} rules; {_MOST_RULES} is the most")
         window = self._number("volume_window", self.document, 1, 250)

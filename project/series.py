@@ -4,12 +4,13 @@ All measures look back only, so a bar's verdict depends on the bars before it an
 the window that was asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
 
-from project.dividend import Dividend, in_dollars
+from project.factor import DIVIDEND, SPLIT, Factor, applied
+from project.median import trailing_median
 from project.rows import (
     CLOSE,
     HIGH,
@@ -25,10 +26,8 @@ from project.rows import (
     sort_keys,
     starts_of_runs,
 )
-from project.split import Split, distinct_splits
 
 _EPOCH_DAY = np.datetime64("1970-01-01", "D")
-_MEDIAN_CHUNK = 100_000
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -65,28 +64,25 @@ class Actions(msgspec.Struct, frozen=True):
 
 # The vendor's numbers may be any double; what becomes infinite or no number at all is a measure like any other.
 @np.errstate(all="ignore")
-def actions_of(splits: Sequence[Split], dividends: Sequence[Dividend], tickers: Tickers) -> Actions:
-    """Return the corporate actions as columns; `tickers` must already number every ticker the bars use."""
+def actions_of(factors: Iterable[Factor], tickers: Tickers) -> Actions:
+    """Return what is applied of splits and dividends as columns; `tickers` must already number every ticker the bars
+    use.
+    """
     known = set(tickers.names)
-    used_splits = [split for split in distinct_splits(splits) if split.ticker in known]
-    used_dividends = [dividend for dividend in in_dollars(dividends) if dividend.ticker in known]
+    used = [factor for factor in applied(factors) if factor.ticker in known]
     ranks = tickers.ranks()
-    split_codes = tickers.codes([split.ticker for split in used_splits])
-    split_days = _days([split.execution_date for split in used_splits])
-    split_keys = sort_keys(split_codes, split_days, ranks)
-    order = np.argsort(split_keys, kind="stable")
-    ratio = np.array([split.split_from / split.split_to for split in used_splits], np.float64)[order]
-    dividend_codes = tickers.codes([dividend.ticker for dividend in used_dividends])
-    dividend_keys = sort_keys(dividend_codes, _days([d.ex_dividend_date for d in used_dividends]), ranks)
-    cash = np.array([dividend.cash_amount for dividend in used_dividends], np.float64)
-    dividend_order = np.lexsort((cash, dividend_keys))
-    return Actions(
-        split_keys[order],
-        ratio,
-        _growth(key_ranks(split_keys[order]), ratio),
-        dividend_keys[dividend_order],
-        cash[dividend_order],
-    )
+    split_keys, ratio = _columns([factor for factor in used if factor.kind == SPLIT], "price_factor", tickers, ranks)
+    dividend_keys, cash = _columns([factor for factor in used if factor.kind == DIVIDEND], "cash", tickers, ranks)
+    return Actions(split_keys, ratio, _growth(key_ranks(split_keys), ratio), dividend_keys, cash)
+
+
+def _columns(factors: Sequence[Factor], name: str, tickers: Tickers, ranks: Ints) -> tuple[Ints, Floats]:
+    """Return sort keys and one field of factors, in an order that depends on nothing else."""
+    codes = tickers.codes([factor.ticker for factor in factors])
+    keys = sort_keys(codes, _days([factor.applied_on for factor in factors]), ranks)
+    values = np.array([getattr(factor, name) for factor in factors], np.float64)
+    order = np.lexsort((values, keys))
+    return keys[order], values[order]
 
 
 @np.errstate(all="ignore")
@@ -171,15 +167,8 @@ def _gap(open_: Floats, close: Floats, first: Bools, ratio: Floats, cash: Floats
 
 
 def _volume_ratio(volume: Floats, first: Bools, window: int) -> Floats:
-    ratio = np.full(len(volume), np.nan)
-    if len(volume) <= window:
-        return ratio
-    start = np.maximum.accumulate(np.where(first, np.arange(len(volume)), 0))
-    full = np.flatnonzero(np.arange(len(volume)) - start >= window)
-    windows = np.lib.stride_tricks.sliding_window_view(volume, window)
-    for place in range(0, len(full), _MEDIAN_CHUNK):
-        chunk = full[place : place + _MEDIAN_CHUNK]
-        median = np.median(windows[chunk - window], axis=1)
-        median[median <= 0] = np.nan
-        ratio[chunk] = volume[chunk] / median
-    return ratio
+    places = np.arange(len(volume))
+    start = np.maximum.accumulate(np.where(first, places, 0))
+    median = trailing_median(volume, window)
+    median[(places - start < window) | (median <= 0)] = np.nan
+    return np.asarray(volume / median)

@@ -18,6 +18,7 @@ from project.ruleset import Ruleset
 Column = npt.NDArray[Any]
 _EPOCH = dt.date(1970, 1, 1)
 _EPOCH_UTC = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_REMEDY = "; `project --rebuild` makes it anew"
 _INSTANTS = ("known_from", "known_to")
 VERDICTS = ("gap", "volume_ratio", "failed_rules", "quality_score", "validated")
 
@@ -35,14 +36,16 @@ class Rows(msgspec.Struct, frozen=True):
 class Departure(msgspec.Struct, frozen=True):
     """The first row that is not the same: on one side only, or with a column that differs.
 
-    `key` has the row's keys; `column` is None where one side lacks the row; that side is None then, and the other has
-    the whole row.
+    `key` has the row's keys, `row` its other columns; `column` is None where one side lacks the row, and `missing`
+    names that side. Else `archive` and `table` are the two values.
     """
 
     key: dict[str, Any]
-    column: str | None
-    archive: Any
-    table: Any
+    row: dict[str, Any]
+    column: str | None = None
+    archive: Any = None
+    table: Any = None
+    missing: str | None = None
 
 
 def first_departure(archive: Rows, table: Rows) -> Departure | None:
@@ -61,8 +64,9 @@ def first_departure(archive: Rows, table: Rows) -> Departure | None:
         return _lone(archive, table, place)
     if other_key[place]:
         return _lone(archive, table, place)
+    key, row = _key(archive, place), _row(archive, place)
     name = next(each for each in archive.columns if not _same_at(archive.columns[each], table.columns[each], place))
-    return Departure(_key(archive, place), name, archive.columns[name][place], table.columns[name][place])
+    return Departure(key, row, name, row[name], table.columns[name][place])
 
 
 def _lone(archive: Rows, table: Rows, place: int) -> Departure:
@@ -71,12 +75,15 @@ def _lone(archive: Rows, table: Rows, place: int) -> Departure:
     if here and place < len(table):
         here = tuple(_key(archive, place).values()) < tuple(_key(table, place).values())
     side = archive if here else table
-    row = {name: column[place] for name, column in side.columns.items()}
-    return Departure(_key(side, place), None, row if here else None, None if here else row)
+    return Departure(_key(side, place), _row(side, place), missing="table" if here else "archive")
 
 
 def _key(rows: Rows, place: int) -> dict[str, Any]:
     return {name: column[place] for name, column in rows.keys.items()}
+
+
+def _row(rows: Rows, place: int) -> dict[str, Any]:
+    return {name: column[place] for name, column in rows.columns.items()}
 
 
 def _same(one: Column, other: Column) -> npt.NDArray[np.bool_]:
@@ -126,12 +133,22 @@ def told(departure: Departure, table: str, tickers: Tickers, ranks: Ints, rulese
     subject = tickers.names[int(np.flatnonzero(ranks == departure.key["rank"])[0])]
     if "archive_seq" in departure.key:
         subject += f" of payload {departure.key['archive_seq']}"
-    if departure.column is not None:
-        ours, theirs = (shown(departure.column, value, ruleset) for value in (departure.archive, departure.table))
-        return f"{subject}: {departure.column} is {theirs} in {table}, by the archive it is {ours}"
-    if departure.table is None:
-        return f"{subject}: nothing in {table}, by the archive there is {_row_told(departure.archive, ruleset)}"
-    return f"{subject}: {_row_told(departure.table, ruleset)} in {table}, by the archive there is nothing"
+    row = _row_told(departure.row, ruleset)
+    if departure.missing == "table":
+        return f"{subject}: nothing in {table}, by the archive there is {row}{_REMEDY}"
+    if departure.missing == "archive":
+        return f"{subject}: {row} in {table}, by the archive there is nothing{_REMEDY}"
+    assert departure.column is not None
+    ours, theirs = (shown(departure.column, value, ruleset) for value in (departure.archive, departure.table))
+    return f"{subject}: {departure.column} is {theirs} in {table}, by {_authority(departure)} it is {ours}{_REMEDY}"
+
+
+def _authority(departure: Departure) -> str:
+    if departure.column in VERDICTS:
+        return "the rules"
+    if departure.column in VALUES and "archive_seq" in departure.row:
+        return f"payload {departure.row['archive_seq']}"
+    return "the archive"
 
 
 def _row_told(row: Mapping[str, Any], ruleset: Ruleset) -> str:

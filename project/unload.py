@@ -13,6 +13,7 @@ import numpy as np
 
 from project import content
 from project.content import Fingerprint
+from project.factor import Factor
 from project.generation import use_schema
 from project.judged import JudgedBars
 from project.kinds import KINDS
@@ -24,10 +25,10 @@ from sql import load_queries
 PART_ROWS = 200_000
 
 _QUERIES = load_queries("unload.sql")
-_BARS_BY_TICKER = _QUERIES["bars_by_ticker"]
-_REVISIONS_BY_TICKER = _QUERIES["revisions_by_ticker"]
+_ROWS_BY_TICKER = _QUERIES["rows_by_ticker"]
 _BAR_COLUMNS = _QUERIES["bar_columns_of"]
 _REVISION_COLUMNS = _QUERIES["revision_columns_of"]
+_EVERY_FACTOR = _QUERIES["every_factor"]
 _EVERY_REJECTION = _QUERIES["every_rejection"]
 
 # Source: PostgreSQL's binary forms; dates and instants count from 2000-01-01, in days and µs.
@@ -78,31 +79,49 @@ async def read_versions(connection: asyncpg.Connection, schema: str) -> AsyncIte
             yield kind.table, [kind.record(**row) for row in rows]
 
 
-async def parts_of_bars(connection: asyncpg.Connection, schema: str) -> list[list[str]]:
-    """Return the tickers that have bars, in byte order, in lists of few enough bars to be read at once."""
-    await use_schema(connection, schema)
-    return _parts({row["ticker"]: row["rows"] for row in await connection.fetch(_BARS_BY_TICKER)})
+async def read_factors(connection: asyncpg.Connection, schema: str) -> AsyncIterator[list[Factor]]:
+    """Yield all factors, some at a time."""
+    async for rows in _read_all(connection, schema, _EVERY_FACTOR):
+        yield [Factor(**{**row, "flags": tuple(row["flags"])}) for row in rows]
 
 
-async def parts_of_revisions(connection: asyncpg.Connection, schema: str) -> list[list[str]]:
-    """Return the tickers that have revisions, in the same way."""
+async def read_tickers(connection: asyncpg.Connection, schema: str) -> dict[str, int]:
+    """Return the tickers that have bars or revisions, in byte order, and how many rows they have."""
     await use_schema(connection, schema)
-    return _parts({row["ticker"]: row["rows"] for row in await connection.fetch(_REVISIONS_BY_TICKER)})
+    return {row["ticker"]: row["rows"] for row in await connection.fetch(_ROWS_BY_TICKER)}
+
+
+def parts_of(rows_of: Mapping[str, int]) -> list[list[str]]:
+    """Return tickers, in their order, in lists of few enough rows to be read at once."""
+    parts: list[list[str]] = []
+    room = 0
+    for ticker, rows in rows_of.items():
+        if rows > room or not parts:
+            parts.append([])
+            room = PART_ROWS
+        parts[-1].append(ticker)
+        room -= rows
+    return parts
 
 
 async def fingerprint_of(connection: asyncpg.Connection, schema: str) -> Fingerprint:
     """Return the fingerprint of what the tables of a generation hold."""
     total = Fingerprint()
-    for tickers in await parts_of_bars(connection, schema):
+    for tickers in parts_of(await read_tickers(connection, schema)):
         total += content.of_bars(await read_part(connection, schema, tickers), Tickers(tickers))
-    for tickers in await parts_of_revisions(connection, schema):
-        revisions = await read_revisions(connection, schema, tickers)
-        total += content.of_revisions(revisions.old, revisions.known_to, revisions.superseded_by, Tickers(tickers))
+        total += of_revisions(await read_revisions(connection, schema, tickers), Tickers(tickers))
     async for rejections in read_rejections(connection, schema):
         total += content.of_rejections(rejections)
     async for _, records in read_versions(connection, schema):
         total += content.of_records(records)
+    async for factors in read_factors(connection, schema):
+        total += content.of_factors(factors)
     return total
+
+
+def of_revisions(revisions: Revisions, tickers: Tickers) -> Fingerprint:
+    """Return the fingerprint of revisions."""
+    return content.of_revisions(revisions.old, revisions.known_to, revisions.superseded_by, tickers)
 
 
 class _Columns:
@@ -148,15 +167,3 @@ async def _read_all(connection: asyncpg.Connection, schema: str, query: str) -> 
         cursor = await connection.cursor(query)
         while rows := await cursor.fetch(_FETCHED):
             yield rows
-
-
-def _parts(rows_of: Mapping[str, int]) -> list[list[str]]:
-    parts: list[list[str]] = []
-    room = 0
-    for ticker, rows in rows_of.items():
-        if rows > room or not parts:
-            parts.append([])
-            room = PART_ROWS
-        parts[-1].append(ticker)
-        room -= rows
-    return parts

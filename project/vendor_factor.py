@@ -12,6 +12,7 @@ import datetime as dt
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -70,10 +71,10 @@ def _tickers_that_end_here(rows: Sequence[Stated], page: Page) -> set[str]:
     """Return the tickers whose latest action is certainly in this answer."""
     tickers = [row.ticker for row in rows]
     dates = [row.ex_date for row in rows]
-    newest_first = all(this >= after for this, after in zip(dates, dates[1:], strict=False))
+    newest_first = all(this >= after for this, after in pairwise(dates))
     if page.is_first and (page.is_last or newest_first):
         return set(tickers)
-    if any(this.encode() > after.encode() for this, after in zip(tickers, tickers[1:], strict=False)):
+    if any(this.encode() > after.encode() for this, after in pairwise(tickers)):
         return set()
     # A list by ticker: only those at the ends of the page may go on elsewhere.
     cut = set() if page.is_first else set(tickers[:1])

@@ -38,22 +38,6 @@ ORDER BY
     archive_seq,
     row_index
 
--- name: rejections_after
--- $1 archive_seq and $2 row_index after which, $3 how many at most
-SELECT
-    archive_seq,
-    row_index,
-    ticker,
-    session,
-    reasons,
-    row_text
-FROM rejection
-WHERE (archive_seq, row_index) > ($1, $2)
-ORDER BY
-    archive_seq,
-    row_index
-LIMIT $3
-
 -- name: bars_in_session
 -- $1 session, $2 ticker or NULL for all
 SELECT
@@ -127,53 +111,6 @@ FROM bar_revision
 WHERE session = $1
     AND ($2::text IS NULL OR ticker = $2 COLLATE "C")
 
--- name: revisions_of_tickers
--- $1 tickers
-SELECT
-    ticker,
-    session,
-    open,
-    high,
-    low,
-    close,
-    volume,
-    vwap,
-    trades,
-    archive_seq,
-    known_from,
-    known_to,
-    superseded_by
-FROM bar_revision
-WHERE ticker = ANY($1::text[])
-
--- name: bar_of_no_ticker
--- A bar of a ticker that is none of these. $1 tickers
-SELECT
-    ticker,
-    session,
-    close,
-    archive_seq
-FROM bar
-WHERE NOT ticker = ANY($1::text[])
-ORDER BY
-    session,
-    ticker
-LIMIT 1
-
--- name: revision_of_no_ticker
--- A revision of a ticker that is none of these. $1 tickers
-SELECT
-    ticker,
-    session,
-    close,
-    archive_seq
-FROM bar_revision
-WHERE NOT ticker = ANY($1::text[])
-ORDER BY
-    session,
-    ticker
-LIMIT 1
-
 -- name: missing_in_session
 -- Tickers that have no bar in a session, but bars before and after it, or their last one in the session before it.
 -- $1 session, $2 session before, $3 ticker or NULL for all
@@ -210,3 +147,32 @@ FROM override
 WHERE session = $1
     AND ($2::text IS NULL OR ticker = $2 COLLATE "C")
 ORDER BY archive_seq
+
+-- name: factors_of_session
+-- What is believed of a ticker's splits and dividends whose ex-date is a session, or which are applied on it.
+-- $1 ticker, $2 session
+SELECT
+    ticker,
+    kind,
+    vendor_id,
+    archive_seq,
+    ex_date,
+    applied_on,
+    split_from,
+    split_to,
+    cash,
+    price_factor,
+    volume_factor,
+    move,
+    vendor_factor,
+    flags,
+    known_from,
+    known_to
+FROM factor
+WHERE ticker = $1 COLLATE "C"
+    AND (ex_date = $2 OR applied_on = $2)
+    AND known_to IS NULL
+ORDER BY
+    ex_date,
+    kind,
+    vendor_id

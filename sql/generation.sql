@@ -150,6 +150,7 @@ CREATE TABLE dividend (
     PRIMARY KEY (ticker, vendor_id, archive_seq),
     CONSTRAINT cash_amount_is_positive CHECK (cash_amount > 0)
 );
+CREATE INDEX dividend_by_date ON dividend (ticker, ex_dividend_date);
 CREATE INDEX dividend_answers ON dividend (asked) WHERE known_to IS NULL;
 COMMENT ON TABLE dividend IS 'Cash per share of a ticker, in currency, for holders before ex_dividend_date; versions as in split.';
 
@@ -173,6 +174,7 @@ CREATE TABLE factor (
     PRIMARY KEY (ticker, kind, vendor_id, archive_seq),
     CONSTRAINT kind_is_split_or_dividend CHECK (kind IN ('split', 'dividend'))
 );
+CREATE INDEX factor_by_date ON factor (ticker, ex_date);
 COMMENT ON TABLE factor IS 'What each version of a split or dividend does to the bars before it, weighed against the bars around its ex-date; one row for each row of split and dividend.';
 COMMENT ON COLUMN factor.archive_seq IS 'The payload that stated the version.';
 COMMENT ON COLUMN factor.ex_date IS 'The ex-date as stated.';

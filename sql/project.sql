@@ -38,6 +38,12 @@ ALTER SCHEMA projection RENAME TO projection_previous
 -- name: promote_next
 ALTER SCHEMA projection_next RENAME TO projection
 
+-- name: exchange_with_previous
+-- Three renames; what stands under the third name meanwhile is seen by nobody.
+ALTER SCHEMA projection RENAME TO projection_next;
+ALTER SCHEMA projection_previous RENAME TO projection;
+ALTER SCHEMA projection_next RENAME TO projection_previous
+
 -- name: read_generation
 SELECT
     generation_id,

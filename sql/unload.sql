@@ -4,21 +4,24 @@
 -- Columns come as their values' binary form, end to end, with NaN for NULL: one row for each ticker. Decoding values one
 -- by one takes longer than everything else.
 
--- name: bars_by_ticker
--- The tickers that have bars, in byte order, and how many.
+-- name: rows_by_ticker
+-- The tickers that have bars or revisions, in byte order, and how many of both.
 SELECT
     ticker,
-    count(*) AS rows
-FROM bar
-GROUP BY ticker
-ORDER BY ticker
-
--- name: revisions_by_ticker
--- The tickers that have revisions, in byte order, and how many.
-SELECT
-    ticker,
-    count(*) AS rows
-FROM bar_revision
+    sum(rows)::bigint AS rows
+FROM (
+    SELECT
+        ticker,
+        count(*) AS rows
+    FROM bar
+    GROUP BY ticker
+    UNION ALL
+    SELECT
+        ticker,
+        count(*) AS rows
+    FROM bar_revision
+    GROUP BY ticker
+) AS counted
 GROUP BY ticker
 ORDER BY ticker
 
@@ -121,3 +124,28 @@ FROM rejection
 ORDER BY
     archive_seq,
     row_index
+
+-- name: every_factor
+SELECT
+    ticker,
+    kind,
+    vendor_id,
+    archive_seq,
+    ex_date,
+    applied_on,
+    split_from,
+    split_to,
+    cash,
+    price_factor,
+    volume_factor,
+    move,
+    vendor_factor,
+    flags,
+    known_from,
+    known_to
+FROM factor
+ORDER BY
+    ticker,
+    kind,
+    vendor_id,
+    archive_seq

@@ -10,13 +10,14 @@ import numpy as np
 
 from project import content
 from project.content import Fingerprint
+from project.factor import Factor
 from project.generation import Generation, read_generation
 from project.kinds import KINDS
 from project.rejection import Rejection
 from project.rows import VALUES, BarRows, Ints, Tickers
 from project.store import bars_of_records
 
-TABLES = ("bar", "bar_revision", "rejection", "symbol_status", "rule", "session", *(kind.table for kind in KINDS))
+TABLES = ("bar", "factor", "bar_revision", "rejection", "symbol_status", "rule", "session", *(kind.table for kind in KINDS))
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -77,7 +78,8 @@ async def fingerprint_of_tables(pool: asyncpg.Pool) -> Fingerprint:
     for kind in KINDS:
         rows = await pool.fetch(f"SELECT * FROM projection.{kind.table}")
         total += content.of_records(kind.record(**dict(row)) for row in rows)
-    return total
+    rows = await pool.fetch("SELECT * FROM projection.factor")
+    return total + content.of_factors(Factor(**{**row, "flags": tuple(row["flags"])}) for row in rows)
 
 
 async def _of_revisions(pool: asyncpg.Pool) -> Fingerprint:

@@ -8,10 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from archive.payload import Response
-from project.audit import Audit, audit_session
+from project.audit import Audit, audit_session, reconcile
+from project.decisions import Verb
 from project.errors import AuditFailed, NothingProjected
+from project.evidence import gather
+from project.missing import find_missing
 from project.replay import catch_up, catch_up_or_build, rebuild
 from tests.payloads import archive_all, bar, grouped_response, range_response, split, splits_response
+from tests.project.decided import about_bar
 from tests.project.random_archive import FIRST, LAST, NO_SESSION, SESSIONS, TICKERS, responses, small_ruleset
 
 RULESET = small_ruleset()
@@ -141,6 +145,85 @@ async def test_a_row_that_came_unasked_is_told_on_its_own_date_and_under_its_own
     assert (await _audit(project_pool, DAY, "AAPL")).raw_rows == 1
 
 
+async def test_tickers_without_a_bar_are_told_with_the_reason(
+    ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool
+) -> None:
+    """One was rejected, one left out by an answer for it, one not asked for, one has ended, one has not begun."""
+    before, after = SESSIONS[2], SESSIONS[4]
+    everywhere = [bar(before), bar(after)]
+    await archive_all(
+        ingest_pool,
+        [
+            range_response("BAD", [*everywhere, {**bar(DAY), "c": "null"}]),
+            range_response("HOLE", everywhere),
+            range_response("LATER", [bar(after)]),
+            range_response("LAST", [bar(before)]),
+            range_response("GONE", [bar(SESSIONS[1])]),
+            range_response("HERE", [*everywhere, bar(DAY)]),
+            range_response("UNASKED", [bar(before)], FIRST, before),
+            range_response("UNASKED", [bar(after)], after, LAST),
+        ],
+    )
+    await catch_up_or_build(project_pool, RULESET, _now)
+    found = await _audit(project_pool, DAY)
+    told = {row.ticker: (row.detail, row.archive_seq) for row in found.differences if row.kind == "missing"}
+    assert told == {
+        "BAD": ("rejected: missing_close", 1),
+        "HOLE": ("the vendor's answers leave it out", 2),
+        "LAST": (f"the vendor's answers leave it out; its last bar is of {before}", 4),
+        "UNASKED": ("not fetched", None),
+    }
+    assert found.missing == 4
+    assert (await _audit(project_pool, DAY, "HOLE")).missing == 1
+    assert (await _audit(project_pool, DAY, "HERE")).missing == 0
+    assert (await _audit(project_pool, NO_SESSION)).missing == 0
+
+
+async def test_an_answer_for_the_whole_market_leaves_a_ticker_out(
+    ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool
+) -> None:
+    days = [grouped_response(day, [bar(day, ticker="AAPL")]) for day in (SESSIONS[2], SESSIONS[4])]
+    await archive_all(ingest_pool, [*days, grouped_response(DAY, [bar(DAY, ticker="BCpC")])])
+    await catch_up_or_build(project_pool, RULESET, _now)
+    [missing] = [row for row in (await _audit(project_pool, DAY)).differences if row.kind == "missing"]
+    assert (missing.ticker, missing.detail, missing.archive_seq) == ("AAPL", "the vendor's answers leave it out", 3)
+
+
+async def test_what_a_person_decided_is_a_difference_and_no_failure(
+    ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool
+) -> None:
+    await archive_all(ingest_pool, [range_response("AAPL", [bar(SESSIONS[2]), bar(DAY, 12.0)])])
+    await archive_all(ingest_pool, [about_bar(Verb.ACCEPT, "AAPL", DAY)])
+    await catch_up_or_build(project_pool, RULESET, _now)
+    found = await _audit(project_pool, DAY)
+    assert found.validated == 1
+    [told] = [row for row in found.differences if row.kind == "overridden"]
+    assert (told.ticker, told.archive_seq) == ("AAPL", 2)
+    assert told.detail == "accept by kim: checked"
+
+
+async def test_a_flagged_bar_is_told_with_each_failed_rule_its_measure_and_its_limits(
+    ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool
+) -> None:
+    await archive_all(ingest_pool, [range_response("AAPL", [bar(SESSIONS[2]), bar(DAY, (12.0, 11.0, 12.0, 12.0))])])
+    await catch_up_or_build(project_pool, RULESET, _now)
+    [flagged] = (await _audit(project_pool, DAY)).differences
+    assert flagged.detail == "high_brackets (1), large_gap (0.2): score 0.3"
+    assert [(rule.rule, rule.limits, rule.penalty) for rule in flagged.failed] == [
+        ("high_brackets", {}, 0.5),
+        ("large_gap", {"limit": 0.1}, 0.2),
+    ]
+
+
+async def test_superseded_rows_were_restated_or_repeated(ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool) -> None:
+    said = [range_response("AAPL", [bar(DAY, price)]) for price in (10.0, 10.0, 11.0, 10.0, 10.0)]
+    await archive_all(ingest_pool, said)
+    await catch_up_or_build(project_pool, RULESET, _now)
+    found = await _audit(project_pool, DAY)
+    assert (found.raw_rows, found.current, found.superseded) == (5, 1, 4)
+    assert (found.revised, found.repeated) == (2, 2)
+
+
 async def test_a_date_that_is_no_session_says_so(ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool) -> None:
     await archive_all(ingest_pool, [range_response("AAPL", [bar(NO_SESSION)], FIRST, LAST)])
     await catch_up_or_build(project_pool, RULESET, _now)
@@ -177,32 +260,61 @@ async def test_where_nothing_is_projected_there_is_nothing_to_audit(read_pool: a
 
 
 TAMPERINGS = {
-    "UPDATE projection.bar SET close = close + 0.01 WHERE ticker = 'AAPL'": "AAPL in the table is not what payload 1",
-    "UPDATE projection.bar SET volume = -0.5 WHERE ticker = 'AAPL'": "AAPL in the table is not what payload 1 says",
-    "UPDATE projection.bar SET vwap = 1 WHERE ticker = 'AAPL'": "AAPL in the table is not what payload 1 says",
-    "UPDATE projection.bar SET archive_seq = 2 WHERE ticker = 'AAPL'": "AAPL in the table is not what payload 1 says",
-    "DELETE FROM projection.bar WHERE ticker = 'AAPL'": "the archive has bars of 2 tickers, the table of 1",
-    "UPDATE projection.bar SET ticker = 'AAPM' WHERE ticker = 'AAPL'": "the archive has bars of 2 tickers",
-    "INSERT INTO projection.bar SELECT (bar).* FROM (SELECT bar FROM projection.bar LIMIT 1) AS one"
-    " ON CONFLICT (ticker, session) DO UPDATE SET open = 99": "in the table is not what payload",
-    "DELETE FROM projection.rejection": "the archive has 1 rows to reject, the table 0",
-    "UPDATE projection.rejection SET row_index = 7": "rows to reject",
+    "UPDATE bar SET close = close + 0.01 WHERE ticker = 'AAPL'": "AAPL: close is 10.01 in bar, by payload 1 it is 10;",
+    "UPDATE bar SET volume = -0.5 WHERE ticker = 'AAPL'": "AAPL: volume is -0.5 in bar, by payload 1 it is 1000;",
+    "UPDATE bar SET vwap = 1 WHERE ticker = 'AAPL'": "AAPL: vwap is 1 in bar, by payload 1 it is nothing;",
+    "UPDATE bar SET archive_seq = 2 WHERE ticker = 'AAPL'": "AAPL: archive_seq is 2 in bar, by the archive it is 1;",
+    "UPDATE bar SET known_from = '2020-01-01' WHERE ticker = 'AAPL'": "AAPL: known_from is 2020-01-01 00:00:00.000000",
+    "DELETE FROM bar WHERE ticker = 'AAPL'": "AAPL: nothing in bar, by the archive there is open 10, high 10, low 10,",
+    "UPDATE bar SET ticker = 'AAPM' WHERE ticker = 'AAPL'": "AAPL: nothing in bar",
+    "INSERT INTO bar SELECT (jsonb_populate_record(bar, '{\"ticker\": \"NEW\"}')).* FROM bar WHERE ticker = 'AAPL'": (
+        "NEW: open 10, high 10, low 10, close 10, volume 1000, archive_seq 1 in bar, by the archive there is nothing;"
+    ),
+    "DELETE FROM rejection": "row 1 of payload 1: nothing in rejection, by the archive there is AAPL 2023-12-26",
+    "UPDATE rejection SET row_index = 7": "row 1 of payload 1: nothing in rejection",
+    "UPDATE rejection SET reasons = '{because}'": "row 1 of payload 1: AAPL 2023-12-26 (because) {",
+    "UPDATE rejection SET row_text = '{}'": "row 1 of payload 1: AAPL 2023-12-26 (missing_open, duplicate_key) {} in ",
+    "DELETE FROM bar_revision": "BCpC of payload 2: nothing in bar_revision, by the archive there is open 11,",
+    "UPDATE bar_revision SET close = 12": "BCpC of payload 2: close is 12 in bar_revision, by the archive it is 11;",
+    "UPDATE bar_revision SET superseded_by = 9": "BCpC of payload 2: superseded_by is 9 in bar_revision, by",
+    "UPDATE bar_revision SET known_to = known_to + interval '1 s'": "BCpC of payload 2: known_to is 2024-07-01",
+    "UPDATE bar SET failed_rules = 0 WHERE ticker = 'BCpC'": (
+        "BCpC: failed_rules is none in bar, by the rules it is large_gap;"
+    ),
+    "UPDATE bar SET failed_rules = failed_rules | 1 WHERE ticker = 'BCpC'": "BCpC: failed_rules is high_brackets and ",
+    "UPDATE bar SET quality_score = 1 WHERE ticker = 'BCpC'": "BCpC: quality_score is 1 in bar, by the rules it is 0.8",
+    "UPDATE bar SET validated = true": "BCpC: validated is True in bar, by the rules it is False;",
+    "UPDATE bar SET gap = 0.1 WHERE ticker = 'BCpC'": "BCpC: gap is 0.1 in bar, by the rules it is 0.19999",
+    "UPDATE bar SET close = 11 WHERE session = '2023-12-22'": "BCpC: gap is 0.19999999999999996 in bar, by",
 }
 
 
 async def test_a_table_that_was_tampered_with_fails_the_audit(
     ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool, owner: asyncpg.Connection
 ) -> None:
+    """Each statement spoils one thing; the complaint names the ticker and both values."""
     await archive_all(
         ingest_pool,
-        [range_response("AAPL", [bar(DAY), {**bar(DAY), "o": "null"}]), range_response("BCpC", [bar(DAY)])],
+        [
+            range_response("AAPL", [bar(DAY), {**bar(DAY), "o": "null"}]),
+            range_response("BCpC", [bar(SESSIONS[2]), bar(DAY, 11.0)]),
+            range_response("BCpC", [bar(DAY, 12.0)]),
+        ],
     )
+    await rebuild(project_pool, RULESET, _now)
+    assert (await _audit(project_pool, DAY)).raw_rows == 4
+    await owner.execute("SET search_path = projection")
     for statement, complaint in TAMPERINGS.items():
-        await rebuild(project_pool, RULESET, _now)
-        assert (await _audit(project_pool, DAY)).raw_rows == 3
-        await owner.execute(statement)
         with pytest.raises(AuditFailed) as caught:
-            await _audit(project_pool, DAY)
-        assert complaint in str(caught.value), statement
-        assert str(caught.value).startswith(f"audit {DAY}: ")
+            async with owner.transaction():
+                await owner.execute(statement)
+                await audit_within(owner)
+        assert str(caught.value).startswith(f"audit {DAY}: {complaint}"), statement
         assert caught.value.session == DAY
+    assert (await _audit(project_pool, DAY)).raw_rows == 4
+
+
+async def audit_within(connection: asyncpg.Connection) -> Audit:
+    """Return the audit as a transaction sees it that will be rolled back."""
+    evidence = await gather(connection, DAY, None)
+    return reconcile(evidence, await find_missing(connection, evidence))

@@ -9,13 +9,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from project.circumstances import Circumstances
 from project.content import Fingerprint
 from project.dividend import Dividend
+from project.factor import Factor
 from project.fold import EVERY_DAY, first_days, fold_bars
 from project.judged import JudgedBars
 from project.record import Statement
 from project.rows import BarRows, Tickers, join, no_rows
-from project.series import actions_of
 from project.split import Split
 from project.versions import fold_records
 from tests.payloads import FETCHED_AT
@@ -35,6 +36,8 @@ class _Projection:
         self.counts: dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]] = {}
         self.splits: list[Split] = []
         self.dividends: list[Dividend] = []
+        self.ended: list[Split | Dividend] = []
+        self.factors: list[Factor] = []
         self.fingerprint = Fingerprint()
 
     def take_in(self, said: Sequence[Said], splits: Sequence[Split], dividends: Sequence[Dividend]) -> None:
@@ -45,10 +48,24 @@ class _Projection:
         new_dividends = fold_records(
             self.dividends, [Statement(one.archive_seq, FETCHED_AT, "", (one,)) for one in dividends]
         )
-        since = first_days([rows], [*new_splits.changed, *new_dividends.changed], tickers)
-        believed = self._believed(tickers, since)
+        changed: list[Split | Dividend] = [*new_splits.changed, *new_dividends.changed]
         self.splits, self.dividends = new_splits.believed, new_dividends.believed
-        folded = fold_bars(believed, [rows], since, tickers, actions_of(self.splits, self.dividends, tickers), RULESET)
+        self.ended += [one for one in changed if one.known_to is not None]
+        since = first_days([rows], changed, tickers)
+        for ticker in [*(one.ticker for one in self.splits), *(one.ticker for one in self.dividends)]:
+            if ticker in tickers.names:
+                since[tickers.code(ticker)] = EVERY_DAY  # what prices say of an action may change
+        ended = [one for one in self.ended if one.ticker in tickers.names]
+        known = Circumstances(
+            [split for split in (*self.splits, *ended) if isinstance(split, Split) and split.ticker in tickers.names],
+            [one for one in (*self.dividends, *ended) if isinstance(one, Dividend) and one.ticker in tickers.names],
+            [factor for factor in self.factors if factor.ticker in tickers.names],
+        )
+        folded = fold_bars(self._believed(tickers, since), [rows], since, tickers, known, RULESET)
+        self.factors = [
+            *(factor for factor in self.factors if factor.ticker not in tickers.names),
+            *folded.weighed.factors,
+        ]
         self.fingerprint += folded.fingerprint + new_splits.fingerprint + new_dividends.fingerprint
         for row in _table(folded.bars, tickers):
             self.bars[(str(row[0]), int(str(row[1])))] = row
@@ -166,6 +183,7 @@ def test_taking_in_a_few_at_a_time_gives_what_taking_in_at_once_gives(
         _take_in(often, numbered[start:stop])
     assert repr(sorted(often.bars.values())) == repr(sorted(once.bars.values()))
     assert repr(sorted(often.revisions)) == repr(sorted(once.revisions))
+    assert sorted(map(repr, often.factors)) == sorted(map(repr, once.factors))
     assert often.fingerprint == once.fingerprint
     assert {name: counts.tolist() for name, counts in often.counts.items() if counts.any()} == {
         name: counts.tolist() for name, counts in once.counts.items() if counts.any()
@@ -221,7 +239,7 @@ def test_bars_of_many_tickers_are_counted_each_for_itself() -> None:
         [columns(said, tickers), join([columns([restated], tickers)])],
         np.full(3, EVERY_DAY),
         tickers,
-        actions_of([], [], tickers),
+        Circumstances(),
         RULESET,
     )
     # bars, validated, gaps flagged, volume anomalies, revisions

@@ -11,12 +11,12 @@ import pytest
 from archive.calendar import exchange_calendar
 from project.audit import audit_session
 from project.batch import Batch
+from project.circumstances import AllCircumstances
 from project.fold import EVERY_DAY, FoldedBars, fold_bars
 from project.kinds import fold_kinds
 from project.replay import catch_up, rebuild
 from project.rows import VALUES, Tickers
 from project.ruleset import DEFAULT_RULES, read_ruleset
-from project.series import actions_of
 from tests.payloads import archive_all, as_payload, bar, grouped_response, range_response
 from tests.project.columns import EPOCH, nothing_judged
 from tests.project.market_files import actions, bars_of, grouped, lines, symbols
@@ -56,9 +56,9 @@ def market(market_data: Path) -> _Market:
     ):
         batch.add(as_payload(response, seq))
     records = fold_kinds({}, batch.statements)
-    effective = actions_of(records["split"].believed, records["dividend"].believed, batch.tickers)
+    known = AllCircumstances(records, batch.tickers).of(batch.tickers.names)
     since = np.full(len(batch.tickers), EVERY_DAY)
-    folded = fold_bars(nothing_judged(), batch.bars, since, batch.tickers, effective, RULESET)
+    folded = fold_bars(nothing_judged(), batch.bars, since, batch.tickers, known, RULESET)
     return _Market(batch, folded, batch.tickers)
 
 

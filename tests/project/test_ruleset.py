@@ -124,9 +124,9 @@ def test_a_rules_file_that_cannot_be_used_is_refused_in_one_line(
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "has no [rules.NAME] table; at least one rule is needed"),
-        ("validated_from = 0.85\nvolume_window = 20\n[rules]\n", "has no [rules.NAME] table"),
-        ("rules = 7\n", "has no [rules.NAME] table"),
+        ("", "has no [rules] table; at least one rule is needed"),
+        ("validated_from = 0.85\nvolume_window = 20\n[rules]\n", "has no [rules] table"),
+        ("rules = 7\n", "has no [rules] table"),
         (
             "validated_from = 0.85\nvolume_window = 20\n[rules]\nlarge_gap = 7\n",
             "rule large_gap is 7; it must be a table",

@@ -5,37 +5,55 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from project.dividend import Dividend
+from project.factor import DIVIDEND, SPLIT, Factor
 from project.rows import Tickers
 from project.series import Series, actions_of, series_of
-from project.split import Split
 from tests.payloads import FETCHED_AT
 from tests.project.columns import SESSIONS, Said, columns, in_order, one_a_session
 
 DAY_BEFORE_ALL = SESSIONS[0] - dt.timedelta(days=1)
 
 
-def _split(session: dt.date, split_from: float, split_to: float, ticker: str = "AAPL", name: str = "s") -> Split:
-    return Split(ticker, name, session, split_from, split_to, None, archive_seq=1, known_from=FETCHED_AT)
+def _split(session: dt.date, split_from: float, split_to: float, ticker: str = "AAPL", name: str = "s") -> Factor:
+    ratio = split_from / split_to
+    return Factor(
+        ticker,
+        SPLIT,
+        name,
+        1,
+        session,
+        session,
+        split_from,
+        split_to,
+        None,
+        ratio,
+        1.0,
+        None,
+        None,
+        (),
+        FETCHED_AT,
+        None,
+    )
 
 
-def _dividend(session: dt.date, cash: float, ticker: str = "AAPL", currency: str | None = "USD") -> Dividend:
-    return Dividend(
-        ticker, "d", session, cash, currency, None, None, None, None, None, archive_seq=1, known_from=FETCHED_AT
+def _dividend(session: dt.date, cash: float, ticker: str = "AAPL") -> Factor:
+    return Factor(
+        ticker, DIVIDEND, "d", 1, session, session, None, None, cash, None, 1.0, None, None, (), FETCHED_AT, None
     )
 
 
 def _series(
-    said: Sequence[Said], splits: Sequence[Split] = (), dividends: Sequence[Dividend] = (), window: int = 3
+    said: Sequence[Said], splits: Sequence[Factor] = (), dividends: Sequence[Factor] = (), window: int = 3
 ) -> Series:
     tickers = Tickers()
     rows = in_order(columns(said, tickers), tickers)
-    return series_of(rows, tickers.ranks(), actions_of(splits, dividends, tickers), window)
+    return series_of(rows, tickers.ranks(), actions_of([*splits, *dividends], tickers), window)
 
 
 def _gaps(series: Series) -> list[float | None]:
@@ -93,16 +111,19 @@ def test_two_dividends_of_one_session_add_up() -> None:
     assert _gaps(_series(one_a_session("AAPL", [10.0, 7.0]), (), dividends)) == [None, 0.0]
 
 
-def test_a_split_that_the_vendor_sends_under_two_ids_counts_once() -> None:
-    splits = [_split(SESSIONS[1], 1, 2, name="a"), _split(SESSIONS[1], 1, 2, name="b")]
-    assert _gaps(_series(one_a_session("AAPL", [20.0, 10.0]), splits)) == [None, 0.0]
+@pytest.mark.parametrize(
+    "change", [{"applied_on": None}, {"known_to": FETCHED_AT}], ids=["not applied", "no longer believed"]
+)
+def test_what_is_not_applied_or_no_longer_believed_counts_nowhere(change: dict[str, object]) -> None:
+    split = msgspec.structs.replace(_split(SESSIONS[1], 1, 2), **change)
+    series = _series(one_a_session("AAPL", [20.0, 20.0]), [split])
+    assert (_gaps(series), series.acted.tolist()) == ([None, 0.0], [False, False])
 
 
-@pytest.mark.parametrize(("currency", "gap"), [("USD", 0.0), (None, 0.0), ("CAD", -0.1)])
-def test_only_cash_in_dollars_lowers_a_price_in_dollars(currency: str | None, gap: float) -> None:
-    series = _series(one_a_session("AAPL", [10.0, 9.0]), (), [_dividend(SESSIONS[1], 1.0, currency=currency)])
-    assert _gaps(series) == [None, gap]
-    assert series.acted.tolist() == [False, gap == 0.0]
+def test_an_action_counts_in_the_session_from_which_it_is_applied() -> None:
+    split = msgspec.structs.replace(_split(SESSIONS[2], 1, 2), applied_on=SESSIONS[1])
+    series = _series(one_a_session("AAPL", [20.0, 10.0, 10.0]), [split])
+    assert (_gaps(series), series.acted.tolist()) == ([None, 0.0, 0.0], [False, True, False])
 
 
 def test_there_is_no_gap_where_a_dividend_takes_the_whole_price() -> None:
@@ -194,7 +215,7 @@ _bars = st.lists(
 
 @given(_bars, _splits, _dividends, st.integers(0, 20), st.integers(1, 5))
 def test_what_is_said_of_a_bar_never_changes_when_later_bars_come(
-    said: list[Said], splits: list[Split], dividends: list[Dividend], length: int, window: int
+    said: list[Said], splits: list[Factor], dividends: list[Factor], length: int, window: int
 ) -> None:
     whole = _series(said, splits, dividends, window)
     prefix = _series(said[:length], splits, dividends, window)
@@ -204,14 +225,14 @@ def test_what_is_said_of_a_bar_never_changes_when_later_bars_come(
 
 @given(_bars, _splits, _dividends, st.integers(1, 5))
 def test_it_agrees_with_the_definition_taken_bar_by_bar(
-    said: list[Said], splits: list[Split], dividends: list[Dividend], window: int
+    said: list[Said], splits: list[Factor], dividends: list[Factor], window: int
 ) -> None:
     series = _series(said, splits, dividends, window)
-    distinct = {(split.execution_date, split.split_from / split.split_to) for split in splits}
+    stated = [(split.ex_date, split.price_factor or math.nan) for split in splits]
     for place, bar in enumerate(said):
         since = said[place - 1].session if place else bar.session - dt.timedelta(days=1)
-        ratios = [ratio for date, ratio in distinct if since < date <= bar.session]
-        cash = [dividend.cash_amount for dividend in dividends if since < dividend.ex_dividend_date <= bar.session]
+        ratios = [ratio for date, ratio in stated if since < date <= bar.session]
+        cash = [dividend.cash or math.nan for dividend in dividends if since < dividend.ex_date <= bar.session]
         assert series.acted[place] == bool(ratios or cash)
         before = said[place - 1].values[3] if place else -1.0
         expected = before * math.prod(ratios) - sum(cash)
@@ -219,7 +240,7 @@ def test_it_agrees_with_the_definition_taken_bar_by_bar(
         np.testing.assert_allclose(series.gap[place], gap, rtol=1e-9, atol=1e-12)
 
         def shares(row: Said) -> float:
-            grown = math.prod(1 / ratio for date, ratio in distinct if date <= row.session)
+            grown = math.prod(1 / ratio for date, ratio in stated if date <= row.session)
             return row.values[4] / grown
 
         middle = median([shares(row) for row in said[place - window : place]]) if place >= window else 0.0
