@@ -8,13 +8,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from project.adjust import Floats, SplitFactors, adjust_prices, adjust_volumes, split_factors
-from project.split import Split
+from project.adjust import Floats, SplitFactors, adjust_prices, adjust_volumes, applied_split_factors
+from project.factor import factor_of
 from sql import load_queries
 
 _QUERIES = load_queries("api.sql")
 _BARS = _QUERIES["bar_columns_between"]
-_SPLITS = _QUERIES["splits_of"]
+_SPLITS = _QUERIES["applied_splits_of"]
 _RULES = _QUERIES["rule_names"]
 
 # Source: PostgreSQL's binary forms; a date is a number of days since 2000-01-01.
@@ -70,8 +70,8 @@ async def read_split_factors(
     connection: asyncpg.Connection, symbol: str, bars: BarColumns, as_of: dt.date
 ) -> SplitFactors:
     """Return the factors that restate a symbol's bars in shares of a date."""
-    splits = [Split(**row) for row in await connection.fetch(_SPLITS, symbol)]
-    return split_factors(bars.sessions, splits, as_of)
+    factors = [factor_of(row) for row in await connection.fetch(_SPLITS, symbol)]
+    return applied_split_factors(bars.sessions, factors, as_of)
 
 
 def adjusted(bars: BarColumns, factors: SplitFactors) -> BarColumns:

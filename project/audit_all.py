@@ -7,7 +7,7 @@ rejection and record with what the tables hold. Between them they account for ev
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import asyncpg
 import msgspec
@@ -17,7 +17,7 @@ from archive.calendar import exchange_calendar
 from archive.read import archive_head, read_payloads
 from project.audit import require_same_rejections
 from project.batch import Batch
-from project.build import FoldedPart, ReplayedArchive, replay_archive
+from project.build import FoldedPart, Progress, ReplayedArchive, no_progress, replay_archive
 from project.circumstances import key_of
 from project.errors import AuditFailed
 from project.evidence import require_all_rows
@@ -38,7 +38,6 @@ CHECKED = (
     "every bar with its verdict, revision, rejection, record and factor in the tables is the one that a replay gives",
 )
 
-Progress = Callable[[int, int], None]
 _Finding = tuple[dt.date, str, str]
 _Key = tuple[object, ...]
 
@@ -74,16 +73,20 @@ class WholeAudit(msgspec.Struct, frozen=True):
     checked: tuple[str, ...] = CHECKED
 
 
-async def audit_all(connection: asyncpg.Connection, *, progress: Progress = lambda done, total: None) -> WholeAudit:
+async def audit_all(connection: asyncpg.Connection, *, progress: Progress = no_progress) -> WholeAudit:
     """Return the accounts of the whole archive, which add up.
 
     Raises: AuditFailed naming the first session or payload for which the tables do not hold what the payloads say;
     NothingProjected.
     """
-    return await read_steadily(connection, lambda: _audit(connection, progress))
+    return await read_steadily(connection, lambda: reconcile_all(connection, progress))
 
 
-async def _audit(connection: asyncpg.Connection, progress: Progress) -> WholeAudit:
+async def reconcile_all(connection: asyncpg.Connection, progress: Progress = no_progress) -> WholeAudit:
+    """Return the accounts of the whole archive as one transaction sees them, which the caller holds.
+
+    Raises: as `audit_all`.
+    """
     generation, ruleset = await live_generation(connection)
     checkpoint = generation.checkpoint
     counted = await _count(connection, ruleset, checkpoint, progress)
@@ -219,8 +222,11 @@ async def _compare_factors(connection: asyncpg.Connection, weighed: list[Factor]
     Raises: AuditFailed naming the payload that stated the first that is not the same.
     """
     found = [factor async for factors in read_factors(connection, LIVE) for factor in factors]
-    due, table = ({(one.archive_seq, "factor", *key_of(one)): one for one in each} for each in (weighed, found))
-    _require_same(due, table)
+    _require_same(_by_key(weighed), _by_key(found))
+
+
+def _by_key(factors: list[Factor]) -> dict[_Key, object]:
+    return {(factor.archive_seq, "factor", *key_of(factor)): factor for factor in factors}
 
 
 def _require_same(due: Mapping[_Key, object], found: Mapping[_Key, object]) -> None:

@@ -2,29 +2,38 @@
 
 One producer for all who replay from the beginning: a rebuild writes what comes, a dry run, a verification and an audit
 compare it with what is live. It reads the archive and writes nothing. A part is all bars of some tickers, so what it
-says depends on no other part.
+says depends on no other part. Payloads of bars are decoded on every core and their rows put aside on disk; a part is
+read back and folded in a thread while the one before is made use of.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, asynccontextmanager
 
 import asyncpg
 import msgspec
 import numpy as np
 
 from archive.calendar import exchange_calendar
-from archive.read import read_payloads
-from project.batch import Batch
+from archive.payload import Endpoint
+from archive.read import payload_of, read_payloads, read_rows
+from project.bar_decoder import Decoded, StoredRow
+from project.batch import Batch, holds_bars
 from project.circumstances import AllCircumstances
+from project.crew import Chunk, Spool, decode_chunks, default_workers
 from project.fold import EVERY_DAY, FoldedBars, fold_bars
 from project.judged import nothing_judged
 from project.kinds import Folded, fold_kinds
 from project.rejection import Rejection
-from project.rows import BarRows, Ints, Tickers, join
+from project.rows import Ints, Tickers
 from project.ruleset import Ruleset
 from project.skip import read_skips
+from project.spool import Spooled, count_rows, read_spooled
+from sql.errors import WarehouseError
 
-_PART_ROWS = 500_000
+_PART_ROWS = 200_000
+_CHUNK_BYTES = 4 * 2**20
 
 Progress = Callable[[int, int], None]
 
@@ -47,34 +56,96 @@ class ReplayedArchive:
     before it is settled which of them are believed.
     """
 
-    def __init__(self, batch: Batch, ruleset: Ruleset) -> None:
+    def __init__(self, batch: Batch, spools: Sequence[Spool], ruleset: Ruleset, thread: ThreadPoolExecutor) -> None:
         self.tickers: Tickers = batch.tickers
-        self.rejections: list[Rejection] = batch.rejections
-        self.spoken: dict[str, int] = batch.spoken
+        decoded: list[Batch | Decoded] = [batch, *(spool.decoded for spool in spools)]
+        self.rejections: list[Rejection] = [row for part in decoded for row in part.rejections]
+        self.spoken = _latest(part.spoken for part in decoded)
         self.records = _records_of(batch)
+        codes = [self.tickers.codes(spool.decoded.tickers) for spool in spools]
         self._known = AllCircumstances(self.records, self.tickers)
-        self._rows = join(batch.bars)
-        self._ruleset = ruleset
-        self.raw_rows = len(self._rows)
+        ranks = self.tickers.ranks()
+        self._spooled = [
+            Spooled(spool.file, run, ranks[numbers[run.codes]])
+            for spool, numbers in zip(spools, codes, strict=True)
+            for run in spool.decoded.runs
+        ]
+        self._counts = count_rows(self._spooled, len(self.tickers))
+        self.raw_rows = int(self._counts.sum())
+        self._ruleset, self._thread = ruleset, thread
 
     async def parts(self) -> AsyncIterator[FoldedPart]:
         """Yield the bars of whole tickers, a part at a time, in the order of tickers."""
+        loop = asyncio.get_running_loop()
+        ahead: asyncio.Future[FoldedPart] | None = None
+        for first_rank, last_rank in _bounds_of_parts(self._counts):
+            folding = loop.run_in_executor(self._thread, self._fold, first_rank, last_rank)
+            if ahead is not None:
+                yield await ahead
+            ahead = folding
+        if ahead is not None:
+            yield await ahead
+
+    def _fold(self, first_rank: int, last_rank: int) -> FoldedPart:
+        by_rank = np.argsort(self.tickers.ranks())
+        rows = read_spooled(self._spooled, by_rank, first_rank, last_rank)
+        codes = by_rank[first_rank:last_rank]
+        known = self._known.of(self.tickers.names[code] for code in codes.tolist())
         since = np.full(len(self.tickers), EVERY_DAY)
-        for rows, codes in _parts_of_rows(self._rows, self.tickers):
-            known = self._known.of(self.tickers.names[code] for code in codes.tolist())
-            bars = fold_bars(nothing_judged(), [rows], since, self.tickers, known, self._ruleset)
-            yield FoldedPart(bars, codes)
+        return FoldedPart(fold_bars(nothing_judged(), [rows], since, self.tickers, known, self._ruleset), codes)
 
 
 @asynccontextmanager
 async def replay_archive(
-    connection: asyncpg.Connection, ruleset: Ruleset, head: int, *, progress: Progress = no_progress
+    connection: asyncpg.Connection,
+    ruleset: Ruleset,
+    head: int,
+    *,
+    progress: Progress = no_progress,
+    workers: int | None = None,
 ) -> AsyncIterator[ReplayedArchive]:
-    """Yield what the payloads up to `head` say by a ruleset.
+    """Yield what the payloads up to `head` say by a ruleset; whatever `workers` decode them, it is the same.
 
-    Raises: UndecodablePayload, DamagedPayload.
+    Raises: UndecodablePayload, DamagedPayload, SpoolFull, WorkerFailed.
     """
-    yield ReplayedArchive(await decode_archive(connection, ruleset, 0, head, progress), ruleset)
+    skips = await read_skips(connection)
+
+    def blank() -> Batch:
+        return Batch(exchange_calendar(), ruleset, skips)
+
+    batch = blank()
+    async with (
+        aclosing(_chunks_of_bars(connection, head, batch, progress)) as chunks,
+        decode_chunks(chunks, blank, workers or default_workers()) as spools,
+    ):
+        with ThreadPoolExecutor(1) as thread:
+            try:
+                yield ReplayedArchive(batch, spools, ruleset, thread)
+            finally:
+                thread.shutdown(cancel_futures=True)
+
+
+async def _chunks_of_bars(
+    connection: asyncpg.Connection, head: int, batch: Batch, progress: Progress
+) -> AsyncGenerator[Chunk, None]:
+    """Yield the payloads of bars up to `head`, a few at a time; all others go to `batch`."""
+    chunk: list[StoredRow] = []
+    async for row in read_rows(connection, 0, head):
+        if holds_bars(row["source"], Endpoint(row["endpoint"])):
+            chunk.append(dict(row))
+        else:
+            try:
+                batch.add(payload_of(row))
+            except WarehouseError:
+                if chunk:  # of several payloads that cannot be decoded the first is to be named
+                    yield chunk
+                raise
+        if sum(each["body_bytes"] for each in chunk) >= _CHUNK_BYTES:
+            yield chunk
+            chunk = []
+        progress(row["archive_seq"], head)
+    if chunk:
+        yield chunk
 
 
 async def decode_archive(
@@ -96,16 +167,20 @@ def _records_of(batch: Batch) -> Folded:
     return fold_kinds({}, batch.statements)
 
 
-def _parts_of_rows(rows: BarRows, tickers: Tickers) -> Iterator[tuple[BarRows, Ints]]:
-    """Yield the rows of whole tickers, a part at a time, in the order of tickers; each part with its tickers."""
-    ranks = tickers.ranks()
-    order = np.argsort(ranks[rows.ticker], kind="stable")
-    by_rank = np.argsort(ranks)
-    ends = np.cumsum(np.bincount(ranks[rows.ticker], minlength=len(tickers)))
+def _latest(spoken: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return for each ticker the last payload that spoke of it, whoever decoded that."""
+    latest: dict[str, int] = {}
+    for part in spoken:
+        latest |= {ticker: max(seq, latest.get(ticker, 0)) for ticker, seq in part.items()}
+    return latest
+
+
+def _bounds_of_parts(counts: Ints) -> Iterator[tuple[int, int]]:
+    """Yield the ranks, from and up to, of the tickers of each part; `counts` has the rows of each ticker by rank."""
+    ends = np.cumsum(counts)
     first_rank = 0
-    while first_rank < len(tickers):
-        start = int(ends[first_rank - 1]) if first_rank else 0
-        last_rank = max(int(np.searchsorted(ends, start + _PART_ROWS, side="right")), first_rank + 1)
-        stop = int(ends[last_rank - 1])
-        yield rows.take(order[start:stop]), by_rank[first_rank:last_rank]
+    while first_rank < len(counts):
+        before = int(ends[first_rank - 1]) if first_rank else 0
+        last_rank = max(int(np.searchsorted(ends, before + _PART_ROWS, side="right")), first_rank + 1)
+        yield first_rank, last_rank
         first_rank = last_rank

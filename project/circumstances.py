@@ -17,7 +17,7 @@ from project import content
 from project.around import WINDOW_DAYS
 from project.content import Fingerprint
 from project.dividend import Dividend
-from project.factor import Factor
+from project.factor import Factor, factor_of
 from project.kinds import Folded
 from project.override import NO_OVERRIDES, Overrides, overrides_of
 from project.rows import BarRows, Ints, Tickers
@@ -120,12 +120,12 @@ async def read_circumstances(
         judged_since[tickers.code(name)] -= 2 * REACH_DAYS
     bounds = [_date(day) for day in judged_since[codes].tolist()]
     rows = await connection.fetch(_FACTORS_AROUND, names, bounds, company)
-    return Circumstances(splits, dividends, list(map(_factor, rows)), weighed_from, overrides), judged_since
+    return Circumstances(splits, dividends, list(map(factor_of, rows)), weighed_from, overrides), judged_since
 
 
 async def read_applied(connection: asyncpg.Connection, tickers: Sequence[str]) -> list[Factor]:
     """Return the factors that are applied to the bars of some tickers."""
-    return [_factor(row) for row in await connection.fetch(_APPLIED_FACTORS, tickers)]
+    return [factor_of(row) for row in await connection.fetch(_APPLIED_FACTORS, tickers)]
 
 
 async def write_factors(connection: asyncpg.Connection, weighed: Weighed) -> None:
@@ -135,10 +135,6 @@ async def write_factors(connection: asyncpg.Connection, weighed: Weighed) -> Non
         await connection.copy_records_to_table(
             "factor", columns=Factor.__struct_fields__, records=map(msgspec.structs.astuple, weighed.written)
         )
-
-
-def _factor(row: asyncpg.Record) -> Factor:
-    return Factor(**{**row, "flags": tuple(row["flags"])})
 
 
 def _by_ticker(actions: Iterable[Action]) -> dict[str, list[Action]]:

@@ -11,12 +11,15 @@ import msgspec
 
 from archive.read import archive_head
 from project.cli_audit import audit as audit
-from project.cli_factors import factors
 from project.cli_changes import ChangesAsked, change_facts, change_options, print_dry_run, report_when_refused
+from project.cli_factors import factors
+from project.cli_gaps import gaps
+from project.cli_moves import moves
 from project.cli_override import override, overrides
 from project.cli_revisions import revisions
 from project.cli_rules import rules, rules_option
 from project.cli_skip import SkipsAsked, archive_skips, decided, skip_facts, skip_options
+from project.cli_symbol import symbol
 from project.cli_verify import verify_live
 from project.dry_run import DryRun, dry_run
 from project.errors import NothingProjected
@@ -64,7 +67,7 @@ def project(
     if len(modes) > 1:
         raise click.UsageError(f"--{modes[0]} and --{modes[1]} exclude each other")
     if (status or verifying or changes.dry_run) and skips.payloads:
-        raise click.UsageError(f"--{modes[0]} changes nothing: --skip-payload goes with a replay")
+        raise click.UsageError("--skip-payload is a decision: it goes with a replay, not with what changes nothing")
     ruleset = read_ruleset(rules_file)
     if verifying:
         with progress_bar() as bar:
@@ -90,10 +93,13 @@ def project(
 
 
 project.add_command(factors)
+project.add_command(gaps)
+project.add_command(moves)
 project.add_command(override)
 project.add_command(overrides)
 project.add_command(revisions)
 project.add_command(rules)
+project.add_command(symbol)
 
 
 async def _dry_run(pool: asyncpg.Pool, ruleset: Ruleset, bar: Callable[[int, int], None]) -> DryRun:

@@ -38,7 +38,7 @@ class ChangesAsked(msgspec.Struct, frozen=True):
     max_change: float | None
 
 
-class _Share(click.ParamType):
+class _Share(click.ParamType[float]):
     name = "share"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -51,7 +51,7 @@ class _Share(click.ParamType):
 
 
 def change_options(command: Command) -> Command:
-    """Add --dry-run, --max-change and --yes to a command with `from_scratch`; it gets them as one argument `changes`."""
+    """Add --dry-run, --max-change and --yes to a command that has `from_scratch`: one argument `changes`."""
 
     @click.option("--dry-run", is_flag=True, help="With --rebuild: only say what would change; write nothing.")
     @click.option(

@@ -1,4 +1,4 @@
-"""`project rules`: every ruleset that was ever used, as a person looks at them, compares them and takes one up again."""
+"""`project rules`: every ruleset that was ever used, to look at, to compare, and to take up again."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -11,7 +11,8 @@ import os
 import pickle
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -52,36 +53,43 @@ async def decode_chunks(chunks: AsyncIterator[Chunk], blank: Blank, workers: int
 
     Raises: UndecodablePayload, DamagedPayload, SpoolFull, WorkerFailed, and what `chunks` raises.
     """
-    async with AsyncExitStack() as open_files:
-        files = [open_files.enter_context(open_spool())]
-        own = BarDecoder(blank(), files[0].fileno())
-        queue = _Queue(chunks)
-        await queue.serve(lambda chunk: asyncio.to_thread(own.decode, chunk), lambda: _is_few(queue, workers))
-        if not queue.is_empty:
-            files += [open_files.enter_context(open_spool()) for _ in range(workers)]
-        by_children = await _hand_over(queue, own, blank, files[1:])
-        yield [*map(Spool, files, [await asyncio.to_thread(own.finish), *by_children])]
+    queue = _Queue(chunks)
+    with ExitStack() as files:
+        spools = [files.enter_context(open_spool())]
+        with ThreadPoolExecutor(1) as thread:
+            own = _Own(BarDecoder(blank(), spools[0].fileno()), thread)
+            await queue.serve(own.decode, lambda: workers == 1 or queue.handed_out_bytes < _ALONE_BYTES)
+            if not queue.is_empty:
+                spools += [files.enter_context(open_spool()) for _ in range(workers)]
+            decoded = await _hand_over(queue, own, blank, spools[1:])
+        yield [*map(Spool, spools, decoded)]
 
 
-def _is_few(queue: "_Queue", workers: int) -> bool:
-    return workers == 1 or queue.handed_out_bytes < _ALONE_BYTES
-
-
-async def _hand_over(queue: "_Queue", own: BarDecoder, blank: Blank, files: Sequence[BinaryIO]) -> list[Decoded]:
-    """Let children decode what is left, and `own` until they are ready."""
+async def _hand_over(queue: "_Queue", own: "_Own", blank: Blank, spools: Sequence[BinaryIO]) -> list[Decoded]:
+    """Have children decode what is left, each into a file, and `own` until all of them are ready."""
     async with AsyncExitStack() as open_children:
-        children = [await open_children.enter_async_context(_open_child(blank, file)) for file in files]
+        children = [await open_children.enter_async_context(_open_child(blank, spool)) for spool in spools]
         async with asyncio.TaskGroup() as crew:
             for child in children:
-                crew.create_task(child.work(queue))
-            crew.create_task(
-                queue.serve(
-                    lambda chunk: asyncio.to_thread(own.decode, chunk),
-                    lambda: not all(child.is_ready for child in children),
-                )
-            )
+                crew.create_task(queue.serve(child.decode, lambda: True))
+            crew.create_task(queue.serve(own.decode, lambda: not all(child.is_ready for child in children)))
         queue.raise_first()
-        return [await child.finish() for child in children]
+        return [await own.finish(), *[await child.finish() for child in children]]
+
+
+class _Own:
+    """The decoder of this process, in a thread."""
+
+    def __init__(self, decoder: BarDecoder, thread: ThreadPoolExecutor) -> None:
+        self._decoder, self._thread = decoder, thread
+
+    async def decode(self, chunk: Chunk) -> None:
+        """Decode some more payloads."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._decoder.decode, chunk)
+
+    async def finish(self) -> Decoded:
+        """Return what came of all."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._decoder.finish)
 
 
 class _Queue:
@@ -99,7 +107,7 @@ class _Queue:
         while goes_on() and (chunk := await self._next()):
             try:
                 await decode(chunk)
-            except Exception as exc:  # raised by `raise_first`, when it is known what the others met
+            except Exception as exc:  # raised by `raise_first`, once it is known what the others met
                 self._errors.append(exc)
 
     def raise_first(self) -> None:
@@ -109,15 +117,19 @@ class _Queue:
 
     async def _next(self) -> Chunk:
         async with self._lock:
-            chunk: Chunk = ()
-            try:
-                if not self._errors:
-                    chunk = await anext(self._chunks, ())
-            except Exception as exc:
-                self._errors.append(exc)
+            chunk = await self._read()
             self.is_empty = not chunk
             self.handed_out_bytes += sum(row["body_bytes"] for row in chunk)
             return chunk
+
+    async def _read(self) -> Chunk:
+        try:
+            if not self._errors:
+                async for chunk in self._chunks:
+                    return chunk
+        except Exception as exc:
+            self._errors.append(exc)
+        return ()
 
 
 class _Child:
@@ -130,35 +142,85 @@ class _Child:
         self._blank = blank
         self.is_ready = False
 
-    async def work(self, queue: _Queue) -> None:
-        """Decode what the queue has, once the process is up."""
-        await queue.serve(self._decode, lambda: True)
+    async def decode(self, chunk: Chunk) -> None:
+        """Decode some more payloads.
+
+        Raises: what decoding them here would; WorkerFailed.
+        """
+        await self._get_ready()
+        problem = await self._ask(chunk)
+        if problem is not None:
+            again = self._blank()
+            for row in chunk:
+                again.add(payload_of(row))
+            raise WorkerFailed(problem)
 
     async def finish(self) -> Decoded:
         """Return what came of all.
 
         Raises: WorkerFailed.
         """
+        await self._get_ready()
         answer = await self._ask(None)
         if not isinstance(answer, Decoded):
             raise WorkerFailed(answer)
         return answer
 
-    async def _decode(self, chunk: Chunk) -> None:
-        problem = await self._ask(chunk)
-        if problem is not None:
-            # What is wrong with a payload is said as it would be here; a process may also have problems of its own.
-            again = self._blank()
-            for row in chunk:
-                again.add(payload_of(row))
-            raise WorkerFailed(problem)
+    async def _get_ready(self) -> None:
+        if not self.is_ready:
+            await self._ask(self._blank())
+            self.is_ready = True
 
     async def _ask(self, message: object) -> Any:
+        """Return the answer to a message: None where it has been done, a text where there was a problem."""
         try:
-            pickle.dump(message, self._stdin)
             self._stdin.write(pickle.dumps(message))
             await self._stdin.drain()
             length = int.from_bytes(await self._stdout.readexactly(_LENGTH_BYTES))
             return pickle.loads(await self._stdout.readexactly(length))  # noqa: S301 - a child of ours wrote it
         except (ConnectionError, asyncio.IncompleteReadError) as exc:
             raise WorkerFailed("it ended too early") from exc
+
+
+@asynccontextmanager
+async def _open_child(blank: Blank, spool: BinaryIO) -> AsyncIterator[_Child]:
+    search_path = os.pathsep.join(filter(None, (str(_PACKAGES), os.environ.get("PYTHONPATH"))))
+    # -P: a folder of the user's that is called like one of our packages is not meant.
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "project.crew", str(spool.fileno())),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        pass_fds=(spool.fileno(),),
+        env=os.environ | {"PYTHONPATH": search_path},
+        start_new_session=True,  # Ctrl-C is the parent's to answer
+    )
+    try:
+        yield _Child(process, blank)
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
+
+
+def _be_a_child(file_descriptor: int) -> None:
+    """Do what is asked on stdin until it ends."""
+    decoder = BarDecoder(pickle.load(sys.stdin.buffer), file_descriptor)  # noqa: S301 - our parent wrote it
+    _answer(None)
+    chunk: Chunk | None = ()
+    while chunk is not None:
+        chunk = pickle.load(sys.stdin.buffer)  # noqa: S301
+        try:
+            _answer(decoder.finish() if chunk is None else decoder.decode(chunk))  # type: ignore[func-returns-value]
+        except WarehouseError as exc:
+            _answer(str(exc))
+
+
+def _answer(answer: object) -> None:
+    data = pickle.dumps(answer)
+    sys.stdout.buffer.write(len(data).to_bytes(_LENGTH_BYTES) + data)
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    with suppress(EOFError, BrokenPipeError):  # the parent is gone
+        _be_a_child(int(sys.argv[1]))

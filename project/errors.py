@@ -15,12 +15,14 @@ ProjectError
 ├── ChangeBudgetExceeded  a rebuild would change more than it may; nothing went live
 ├── VerificationFailed    the live projection is not what the archive says
 ├── NothingToRollBack     there is no generation to go back to
+├── UnknownSymbols        no payload ever spoke of them
 ├── ProjectorBusy         another process is projecting
 ├── GenerationChanging    generations are swapped faster than one can be read
 └── AuditFailed           raw and cleaned rows do not add up
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,6 +146,14 @@ class NothingToRollBack(ProjectError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"cannot roll back: {why}")
+
+
+class UnknownSymbols(ProjectError, Misuse):
+    """No payload ever spoke of these symbols."""
+
+    def __init__(self, symbols: Sequence[str]) -> None:
+        super().__init__(f"no payload ever spoke of {', '.join(map(repr, symbols))}; upper and lower case matter")
+        self.symbols = tuple(symbols)
 
 
 class ProjectorBusy(ProjectError):

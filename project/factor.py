@@ -4,8 +4,9 @@ How it is weighed against the prices is in `weigh.py`; this file knows no bar an
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -62,6 +63,11 @@ class Factor(msgspec.Struct, frozen=True, gc=False):
     flags: tuple[str, ...]
     known_from: dt.datetime
     known_to: dt.datetime | None
+
+
+def factor_of(row: Mapping[str, Any]) -> Factor:
+    """Return a row of the factor table as a record."""
+    return Factor(**{**row, "flags": tuple(row["flags"])})
 
 
 def applied(factors: Iterable[Factor]) -> list[Factor]:

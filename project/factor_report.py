@@ -16,7 +16,7 @@ _COUNT = _QUERIES["count_factors"]
 
 
 class Factors(msgspec.Struct, frozen=True):
-    """Factors of the newest ex-dates; how many there are in all, how many with each flag, and how many more than these."""
+    """Factors of the newest ex-dates; how many there are in all and with each flag, and how many are left out."""
 
     factors: list[Factor]
     total: int

@@ -13,7 +13,7 @@ Otherwise it did not trade. A halt of a much traded ticker for whole sessions lo
 sends tells the two apart.
 
 Before 1970 the calendar library knows the holidays of the exchange only in part, so a session that every series lacks
-then was most likely none, and counts as one without trade.
+then was most likely none (68 dates of GE and KO), and counts as one without trade.
 """
 
 import datetime as dt
@@ -31,7 +31,7 @@ EPOCH = dt.date(1970, 1, 1)
 
 LIQUID_TRADES = 100
 LIQUID_TURNOVER = 100_000.0
-"""USD a session; far fewer trades than shares: one of 200 USD and one of 0.2 USD are told apart by neither alone."""
+"""USD a session: shares alone would say little of a ticker at 200,000 USD or at 0.2 USD a share."""
 PRESUMED = 20
 """So many sessions without a bar after the last one, all of them answered for, and a delisting is presumed."""
 NEAR_DAYS = 10
@@ -69,7 +69,7 @@ _CAUSES = (
     _Cause(GapKind.AFTER_DELISTING, "presumed: {silent} sessions after {last_bar} were answered for without a bar"),
     _Cause(GapKind.REJECTED, "its row was rejected; `audit {first} {ticker}` says why"),
     _Cause(GapKind.VENDOR_HOLE, "{lacking} of {asked} of the longest series lack it too"),
-    _Cause(GapKind.NO_TRADE, "probably no session: every series lacks it, and the calendar is incomplete before 1970"),
+    _Cause(GapKind.NO_TRADE, "probably no session: no series has it, and the calendar is incomplete before 1970"),
     _Cause(GapKind.VENDOR_HOLE, "{measure} around it"),
     _Cause(GapKind.NO_TRADE, "{measure} around it"),
 )
@@ -104,7 +104,7 @@ class Ending(msgspec.Struct, frozen=True):
 
 
 class Market(msgspec.Struct, frozen=True):
-    """Of the longest series, how many had a bar before and after each session, and how many of them lack it."""
+    """Of the longest series, how many should have a bar of each session, and how many of them lack it."""
 
     asked: Ints
     lacking: Ints
@@ -189,20 +189,16 @@ def describe(ticker: str, missing: Missing, traded: Traded, known: Known, sessio
     return gaps
 
 
-def market_of(series: Sequence[tuple[Bools, Bools]]) -> Market:
-    """Return what the longest series say of each session; each is (has a bar, was answered for) by session."""
-    if not series:
-        return Market(np.empty(0, np.int64), np.empty(0, np.int64))
-    asked = np.zeros(len(series[0][0]), np.int64)
-    lacking = np.zeros(len(asked), np.int64)
-    for has, answered in series:
-        places = np.flatnonzero(has)
-        if len(places) == 0:
-            continue
-        within = np.zeros(len(has), np.bool_)
-        within[places[0] : places[-1] + 1] = True
-        asked += within & (has | answered)
-        lacking += within & ~has & answered
+def market_of(series: Sequence[tuple[Bools, Bools]], sessions: int) -> Market:
+    """Return what the longest series say of each of so many sessions.
+
+    Shape: for each series by session, whether a bar is to be expected (it trades, and answers spoke of it), and
+    whether there is one.
+    """
+    asked, lacking = np.zeros(sessions, np.int64), np.zeros(sessions, np.int64)
+    for expected, has in series:
+        asked += expected
+        lacking += expected & ~has
     return Market(asked, lacking)
 
 
@@ -256,9 +252,11 @@ def _ending_of(endings: Sequence[Ending], traded: Traded, day: int, before: int)
 
 def _measure(traded: Traded, before: int) -> str:
     [trades], [turnover] = _medians(traded, np.array([before], np.int64))
-    return f"{turnover:,.0f} USD a session" if np.isnan(trades) else f"{trades:,.0f} trades a session"
+    return f"median turnover {turnover:,.0f} USD" if np.isnan(trades) else f"median {trades:,.0f} trades"
 
 
+# The vendor's numbers may be any double; what becomes infinite is a measure like any other.
+@np.errstate(all="ignore")
 def _medians(traded: Traded, before: Ints) -> tuple[Floats, Floats]:
     """Return for each place between bars the median of trades and of turnover of the bars around it."""
     bars = len(traded.day)

@@ -6,20 +6,32 @@ It is for repairing what is known to be wrong, by the rules that are live: a gen
 """
 
 import datetime as dt
+import uuid
 from collections.abc import Sequence
 
 import asyncpg
 import msgspec
 import numpy as np
 
+from archive.calendar import exchange_calendar
+from archive.read import read_payload
 from project.batch import Batch
+from project.build import Progress, no_progress
+from project.content import Fingerprint
+from project.errors import UnknownSymbols
+from project.generation import NEXT, advance, complete_next, create_next, live_generation
 from project.kinds import KINDS
+from project.replay import BATCH_PAYLOADS, Now, Replayed, fold_onto, go_live, projector
 from project.rows import BarRows
+from project.ruleset import Ruleset
+from project.skip import read_skips
+from project.unload import fingerprint_of
 from sql import load_queries
 
 _QUERIES = load_queries("partial.sql")
 _TAKE_OVER_BUT = [_QUERIES[name] for name in ("take_over_bars", "take_over_revisions", "take_over_rejections")]
 _TAKE_OVER = [_QUERIES[f"take_over_{table}"] for table in ("symbol_status", "factor", *(kind.table for kind in KINDS))]
+_KNOWN = _QUERIES["known_symbols"]
 _PAYLOADS = _QUERIES["payloads_of_choice"]
 _COUNT_AGAIN = _QUERIES["count_again"]
 _EPOCH = dt.date(1970, 1, 1)
@@ -38,7 +50,70 @@ class Choice(msgspec.Struct, frozen=True):
         return self.symbols is None or ticker in self.symbols
 
 
-async def take_over(connection: asyncpg.Connection, choice: Choice) -> None:
+async def rebuild_part(
+    pool: asyncpg.Pool,
+    choice: Choice,
+    now: Now,
+    *,
+    progress: Progress = no_progress,
+    max_change: float | None = None,
+) -> Replayed:
+    """Fold the chosen bars afresh, by the rules that are live, and swap the generation that has them in.
+
+    Raises: UnknownSymbols, and as `rebuild` and `catch_up`; the live projection is untouched then.
+    """
+    async with projector(pool) as connection:
+        live, ruleset = await live_generation(connection)
+        await _require_known(connection, choice)
+        await create_next(connection, ruleset, exchange_calendar())
+        await _take_over(connection, choice)
+        nothing = Fingerprint()
+        built = msgspec.structs.replace(
+            live,
+            generation_id=uuid.uuid4(),
+            content_hash=nothing.content_hash,
+            provenance_hash=nothing.provenance_hash,
+            built_at=now(),
+            caught_up_at=now(),
+        )
+        await complete_next(connection, built)
+        await _fold_chosen(connection, choice, ruleset, live.checkpoint, progress)
+        await connection.execute(_COUNT_AGAIN, choice.symbols)
+        # Of what the tables hold, whatever was wrong with those that were taken over from.
+        fingerprint = await fingerprint_of(connection, NEXT)
+        await advance(connection, live.checkpoint, fingerprint, now())
+        built = msgspec.structs.replace(
+            built, content_hash=fingerprint.content_hash, provenance_hash=fingerprint.provenance_hash
+        )
+        return await go_live(connection, built, ruleset, now, progress=progress, max_change=max_change)
+
+
+async def _require_known(connection: asyncpg.Connection, choice: Choice) -> None:
+    known = {row["ticker"] for row in await connection.fetch(_KNOWN, choice.symbols)}
+    unknown = [symbol for symbol in choice.symbols or () if symbol not in known]
+    if unknown:
+        raise UnknownSymbols(unknown)
+
+
+async def _fold_chosen(
+    connection: asyncpg.Connection, choice: Choice, ruleset: Ruleset, checkpoint: int, progress: Progress
+) -> None:
+    """Fold what the payloads up to a checkpoint say of the chosen bars into the next generation."""
+    numbers = [
+        row["archive_seq"] for row in await connection.fetch(_PAYLOADS, choice.symbols, choice.first, checkpoint)
+    ]
+    skips = await read_skips(connection)
+    for start in range(0, len(numbers), BATCH_PAYLOADS):
+        batch = Batch(exchange_calendar(), ruleset, skips)
+        for number in numbers[start : start + BATCH_PAYLOADS]:
+            batch.add(await read_payload(connection, number))
+        _narrow(batch, choice)
+        async with connection.transaction():
+            await fold_onto(connection, batch, ruleset)
+        progress(min(start + BATCH_PAYLOADS, len(numbers)), len(numbers))
+
+
+async def _take_over(connection: asyncpg.Connection, choice: Choice) -> None:
     """Copy the live generation into the next one's empty tables, but for the chosen bars."""
     for query in _TAKE_OVER_BUT:
         await connection.execute(query, choice.symbols, choice.first)
@@ -46,22 +121,12 @@ async def take_over(connection: asyncpg.Connection, choice: Choice) -> None:
         await connection.execute(query)
 
 
-async def payloads_of(connection: asyncpg.Connection, choice: Choice, upto: int) -> list[int]:
-    """Return the archive_seqs of the payloads that may speak of the chosen bars, in order."""
-    return [row["archive_seq"] for row in await connection.fetch(_PAYLOADS, choice.symbols, choice.first, upto)]
-
-
-def narrow(batch: Batch, choice: Choice) -> None:
+def _narrow(batch: Batch, choice: Choice) -> None:
     """Leave in a batch nothing but rows and rejections of the chosen bars."""
     batch.statements.clear()
     batch.spoken.clear()
     batch.bars = [_chosen(rows, batch.tickers.names, choice) for rows in batch.bars]
     batch.rejections = [row for row in batch.rejections if choice.holds(row.ticker, row.session)]
-
-
-async def count_again(connection: asyncpg.Connection, choice: Choice) -> None:
-    """Count anew what symbol_status says of the chosen symbols."""
-    await connection.execute(_COUNT_AGAIN, choice.symbols)
 
 
 def _chosen(rows: BarRows, names: Sequence[str], choice: Choice) -> BarRows:

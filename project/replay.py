@@ -18,6 +18,7 @@ import numpy as np
 from archive.calendar import exchange_calendar
 from archive.read import archive_head
 from project import content
+from project.batch import Batch
 from project.budget import require_within_budget
 from project.build import Progress, decode_archive, no_progress, replay_archive
 from project.circumstances import read_circumstances, write_factors
@@ -113,21 +114,34 @@ async def rebuild(
     async with projector(pool) as connection:
         await create_next(connection, ruleset, exchange_calendar())
         generation = await _build(connection, ruleset, await archive_head(connection), now, progress)
-        for _ in range(_PASSES):
-            head = await archive_head(connection)
-            generation = await _catch_up_to(connection, generation, ruleset, head, now, BATCH_PAYLOADS, progress)
-        changes = await require_within_budget(connection, generation, max_change)
-        async with connection.transaction():
-            # What came during the last pass is little; appends wait for it, so nothing can slip in before the swap.
-            await hold_appends(connection)
-            head = await archive_head(connection)
-            generation = await _catch_up_to(connection, generation, ruleset, head, now, BATCH_PAYLOADS, progress)
-            await promote_next(connection)
-        _LOGGER.info(
-            "project.generation_promoted",
-            extra={"generation_id": str(generation.generation_id), "content_hash": generation.content_hash},
-        )
-        return Replayed(generation.checkpoint, True, generation, changes)
+        return await go_live(connection, generation, ruleset, now, progress=progress, max_change=max_change)
+
+
+async def go_live(
+    connection: asyncpg.Connection,
+    generation: Generation,
+    ruleset: Ruleset,
+    now: Now,
+    *,
+    progress: Progress,
+    max_change: float | None,
+) -> Replayed:
+    """Catch the next generation up and swap it in, in one transaction with the last payloads it lacked."""
+    for _ in range(_PASSES):
+        head = await archive_head(connection)
+        generation = await _catch_up_to(connection, generation, ruleset, head, now, BATCH_PAYLOADS, progress)
+    changes = await require_within_budget(connection, generation, max_change)
+    async with connection.transaction():
+        # What came during the last pass is little; appends wait for it, so nothing can slip in before the swap.
+        await hold_appends(connection)
+        head = await archive_head(connection)
+        generation = await _catch_up_to(connection, generation, ruleset, head, now, BATCH_PAYLOADS, progress)
+        await promote_next(connection)
+    _LOGGER.info(
+        "project.generation_promoted",
+        extra={"generation_id": str(generation.generation_id), "content_hash": generation.content_hash},
+    )
+    return Replayed(generation.checkpoint, True, generation, changes)
 
 
 async def rollback(pool: asyncpg.Pool) -> Generation:
@@ -205,34 +219,15 @@ async def _take_in(
 ) -> Generation:
     """Fold the payloads after the checkpoint up to `upto` onto what is believed, in one transaction."""
     batch = await decode_archive(connection, ruleset, generation.checkpoint, upto)
-    tickers = batch.tickers
     async with connection.transaction():
-        records = fold_kinds(await read_believed(connection, batch.statements), batch.statements)
-        changed = [record for folded in records.values() for record in folded.changed]
-        tickers.codes([str(record.key[0]) for record in changed])
-        fingerprint = generation.fingerprint + _print_of(records) + content.of_rejections(batch.rejections)
-        await write_records(connection, records)
-        await write_rejections(connection, batch.rejections)
-        await write_spoken(connection, batch.spoken, batch.rejections)
-        rows = join(batch.bars)
-        since = first_days([rows], changed, tickers)
-        overrides = overrides_of(await read_records(connection, "override", tickers.names), tickers)
-        for codes in _parts_of_tickers(since):
-            known, since = await read_circumstances(connection, tickers, codes, since, overrides)
-            believed = await read_bars(connection, tickers, codes, since[codes], ruleset.volume_window)
-            new = rows.take(np.isin(rows.ticker, codes))
-            folded_bars = fold_bars(believed, [new], since, tickers, known, ruleset)
-            await write_factors(connection, folded_bars.weighed)
-            await write_bars(connection, folded_bars, tickers, empty=False)
-            await write_status(connection, folded_bars, codes, tickers)
-            fingerprint += folded_bars.fingerprint
+        fingerprint = generation.fingerprint + await fold_onto(connection, batch, ruleset)
         await advance(connection, upto, fingerprint, now())
     _LOGGER.info(
         "project.batch_committed",
         extra={
             "from_seq": generation.checkpoint + 1,
             "to_seq": upto,
-            "accepted": len(rows),
+            "accepted": sum(map(len, batch.bars)),
             "rejected": len(batch.rejections),
         },
     )
@@ -243,6 +238,31 @@ async def _take_in(
         provenance_hash=fingerprint.provenance_hash,
         caught_up_at=now(),
     )
+
+
+async def fold_onto(connection: asyncpg.Connection, batch: Batch, ruleset: Ruleset) -> Fingerprint:
+    """Fold a batch onto what the tables hold, and return by how much their fingerprint moves."""
+    tickers = batch.tickers
+    records = fold_kinds(await read_believed(connection, batch.statements), batch.statements)
+    changed = [record for folded in records.values() for record in folded.changed]
+    tickers.codes([str(record.key[0]) for record in changed])
+    fingerprint = _print_of(records) + content.of_rejections(batch.rejections)
+    await write_records(connection, records)
+    await write_rejections(connection, batch.rejections)
+    await write_spoken(connection, batch.spoken, batch.rejections)
+    rows = join(batch.bars)
+    since = first_days([rows], changed, tickers)
+    overrides = overrides_of(await read_records(connection, "override", tickers.names), tickers)
+    for codes in _parts_of_tickers(since):
+        known, since = await read_circumstances(connection, tickers, codes, since, overrides)
+        believed = await read_bars(connection, tickers, codes, since[codes], ruleset.volume_window)
+        new = rows.take(np.isin(rows.ticker, codes))
+        folded = fold_bars(believed, [new], since, tickers, known, ruleset)
+        await write_factors(connection, folded.weighed)
+        await write_bars(connection, folded, tickers, empty=False)
+        await write_status(connection, folded, codes, tickers)
+        fingerprint += folded.fingerprint
+    return fingerprint
 
 
 def _print_of(records: Folded) -> Fingerprint:

@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 
 from project.errors import NothingProjected, UnknownRuleset
+from project.generation import LIVE, PREVIOUS
 from project.ruleset import Ruleset, decode_ruleset, runs_here
 from sql import load_queries
 
@@ -17,6 +18,8 @@ _QUERIES = load_queries("rules.sql")
 _RECORDED = _QUERIES["recorded_rulesets"]
 _LIVE = _QUERIES["live_ruleset"]
 _PREVIOUS = _QUERIES["previous_ruleset"]
+_TABLE_EXISTS = _QUERIES["table_exists"]
+_READ_RULESET = load_queries("project.sql")["read_ruleset"]
 
 FEWEST_DIGITS = 4
 _DIGITS = frozenset(string.hexdigits.lower())
@@ -38,7 +41,10 @@ class KnownRuleset(msgspec.Struct, frozen=True):
 async def known_rulesets(connection: asyncpg.Connection, rules_file: Ruleset | None = None) -> list[KnownRuleset]:
     """Return all recorded rulesets, the oldest first, and the rules file's where it is not among them."""
     recorded = {row["ruleset_hash"]: row for row in await connection.fetch(_RECORDED)}
-    roles = {"live": await _hash_in_use(connection, _LIVE), "previous": await _hash_in_use(connection, _PREVIOUS)}
+    roles = {
+        "live": await _hash_in_use(connection, LIVE, _LIVE),
+        "previous": await _hash_in_use(connection, PREVIOUS, _PREVIOUS),
+    }
     rulesets = {digest: decode_ruleset(row["body"]) for digest, row in recorded.items()}
     if rules_file is not None:
         roles["file"] = rules_file.hash
@@ -57,7 +63,7 @@ async def known_rulesets(connection: asyncpg.Connection, rules_file: Ruleset | N
 
 async def recorded_ruleset(connection: asyncpg.Connection, digest: str) -> Ruleset:
     """Return a ruleset that judged a generation, whether its rules run here or not."""
-    return next(known.ruleset for known in await known_rulesets(connection) if known.hash == digest)
+    return decode_ruleset(await connection.fetchval(_READ_RULESET, digest))
 
 
 def find_ruleset(known: list[KnownRuleset], name: str) -> KnownRuleset:
@@ -83,9 +89,8 @@ def find_ruleset(known: list[KnownRuleset], name: str) -> KnownRuleset:
     return found[0]
 
 
-async def _hash_in_use(connection: asyncpg.Connection, query: str) -> str | None:
-    try:
-        digest: str | None = await connection.fetchval(query)
-    except asyncpg.UndefinedTableError:
+async def _hash_in_use(connection: asyncpg.Connection, schema: str, query: str) -> str | None:
+    if not await connection.fetchval(_TABLE_EXISTS, f"{schema}.generation"):
         return None
+    digest: str | None = await connection.fetchval(query)
     return digest

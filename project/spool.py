@@ -61,31 +61,30 @@ def write_run(file_descriptor: int, offset: int, rows: BarRows, tickers: Tickers
     run = Run(offset, rows.ticker[starts], np.append(starts, len(rows)))
     try:
         for place, column in enumerate((rows.day, rows.archive_seq, rows.known_from, *rows.values)):
-            _write(file_descriptor, memoryview(np.ascontiguousarray(column)).cast("B"), _place_of(run, place, 0))
+            _write(file_descriptor, np.ascontiguousarray(column).data.cast("B"), _place_of(run, place, 0))
     except OSError as exc:
         raise SpoolFull(tempfile.gettempdir(), exc.strerror or "cannot write") from exc
     return run
 
 
-def read_rows(spooled: Sequence[Spooled], by_rank: Ints, first_rank: int, last_rank: int) -> BarRows:
+def read_spooled(spooled: Sequence[Spooled], by_rank: Ints, first_rank: int, last_rank: int) -> BarRows:
     """Return the rows of the tickers of some ranks, `last_rank` not included, one run after the other.
 
     `by_rank` gives the number of the ticker of each rank.
     """
-    slices = [np.searchsorted(each.ranks, [first_rank, last_rank]).tolist() for each in spooled]
-    lengths = [np.diff(each.run.bounds[first : last + 1]) for each, (first, last) in zip(spooled, slices, strict=True)]
-    ticker = [
-        np.repeat(by_rank[each.ranks[first:last]], length)
-        for each, (first, last), length in zip(spooled, slices, lengths, strict=True)
-    ]
+    slices = []
+    for each in spooled:
+        first, last = np.searchsorted(each.ranks, [first_rank, last_rank]).tolist()
+        if first < last:
+            slices.append((each, slice(first, last), each.run.bounds[first : last + 1]))
+    ticker = [np.repeat(by_rank[each.ranks[some]], np.diff(bounds)) for each, some, bounds in slices]
     columns = np.empty((_COLUMNS, sum(map(len, ticker))))
     done = 0
-    for each, (first, _), part in zip(spooled, slices, ticker, strict=True):
-        here = slice(done, done + len(part))
+    for each, _, bounds in slices:
+        here = slice(done, done + int(bounds[-1] - bounds[0]))
         for place in range(_COLUMNS):
-            into = memoryview(columns[place, here]).cast("B")
-            _read(each.file.fileno(), into, _place_of(each.run, place, int(each.run.bounds[first])))
-        done += len(part)
+            _read(each.file.fileno(), columns[place, here].data.cast("B"), _place_of(each.run, place, int(bounds[0])))
+        done = here.stop
     day, archive_seq, known_from = (columns[place].view(np.int64) for place in range(3))
     return BarRows(np.concatenate([np.empty(0, np.int64), *ticker]), day, columns[3:], archive_seq, known_from)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from project import content
 from project.content import Fingerprint
-from project.factor import Factor
+from project.factor import Factor, factor_of
 from project.generation import use_schema
 from project.judged import JudgedBars
 from project.kinds import KINDS
@@ -82,7 +82,7 @@ async def read_versions(connection: asyncpg.Connection, schema: str) -> AsyncIte
 async def read_factors(connection: asyncpg.Connection, schema: str) -> AsyncIterator[list[Factor]]:
     """Yield all factors, some at a time."""
     async for rows in _read_all(connection, schema, _EVERY_FACTOR):
-        yield [Factor(**{**row, "flags": tuple(row["flags"])}) for row in rows]
+        yield [factor_of(row) for row in rows]
 
 
 async def read_tickers(connection: asyncpg.Connection, schema: str) -> dict[str, int]:

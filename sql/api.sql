@@ -48,23 +48,30 @@ SELECT
 FROM projection.rule
 ORDER BY bit
 
--- name: splits_of
--- $1 ticker
+-- name: applied_splits_of
+-- What is believed now of a ticker's splits and applied to its bars. $1 ticker
 SELECT
     ticker,
+    kind,
     vendor_id,
-    execution_date,
+    archive_seq,
+    ex_date,
+    applied_on,
     split_from,
     split_to,
-    adjustment_type,
-    archive_seq,
-    known_from
-FROM projection.split
+    cash,
+    price_factor,
+    volume_factor,
+    move,
+    vendor_factor,
+    flags,
+    known_from,
+    known_to
+FROM projection.factor
 WHERE ticker = $1
+    AND kind = 'split'
+    AND applied_on IS NOT NULL
     AND known_to IS NULL
-ORDER BY
-    execution_date,
-    vendor_id
 
 -- name: bar_columns_between
 -- Bars in order of session as one row: each column is its values' binary form, end to end, NULL without bars. Decoding

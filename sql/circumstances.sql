@@ -47,7 +47,8 @@ JOIN dividend
 
 -- name: factors_around
 -- The factors that bars from a session on are judged by, and those that may be weighed again: splits of all times,
--- since volumes are compared in the same shares; dividends that are effective after the bar before the session.
+-- since volumes are compared in the same shares; dividends that are effective after the bar before the session, which
+-- may be up to ten days after their ex-date (project/around.py).
 -- $1 tickers, $2 sessions, $3 ex-dates from which on all are wanted
 SELECT
     factor.ticker,
@@ -83,7 +84,7 @@ CROSS JOIN LATERAL (
     FROM factor AS dividends
     WHERE dividends.ticker = touched.ticker COLLATE "C"
         AND dividends.kind = 'dividend'
-        AND dividends.ex_date >= least(before.session, touched.weighed_from)
+        AND dividends.ex_date >= least(before.session, touched.weighed_from) - 10
 ) AS factor
 
 -- name: applied_factors

@@ -15,7 +15,10 @@ ORDER BY ticker
 
 -- name: longest_series
 -- The tickers with the most bars. $1 how many
-SELECT ticker
+SELECT
+    ticker,
+    first_session,
+    last_session
 FROM symbol_status
 WHERE bars > 0
 ORDER BY

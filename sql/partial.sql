@@ -63,6 +63,12 @@ INSERT INTO override
 SELECT kept.*
 FROM projection.override AS kept
 
+-- name: known_symbols
+-- $1 tickers, as they are in the live generation
+SELECT ticker
+FROM symbol_status
+WHERE ticker = ANY($1::text[])
+
 -- name: payloads_of_choice
 -- Payloads that may speak of the chosen bars, in commit order. $3 up to this archive_seq
 SELECT archive_seq

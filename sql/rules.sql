@@ -10,6 +10,10 @@ ORDER BY
     recorded_at,
     ruleset_hash
 
+-- name: table_exists
+-- $1 table with its schema
+SELECT to_regclass($1) IS NOT NULL
+
 -- name: live_ruleset
 SELECT ruleset_hash
 FROM projection.generation

@@ -54,44 +54,41 @@ ORDER BY status.ticker
 
 -- name: spot_check_closes
 -- Closes of a period in shares of a date, or as traded: each multiplied by every split_from and divided by every
--- split_to of the splits with session < execution_date <= that date. An event that stands under two of the vendor's ids
--- counts once. Numerators and denominators are multiplied apart, so that 7-for-1 divides by 7 and nothing else.
+-- split_to of the splits that are applied with session < applied_on <= that date. Numerators and denominators are
+-- multiplied apart, so that 7-for-1 divides by 7 and nothing else.
 -- $1 tickers, $2 first session, $3 last session, $4 the date, NULL for as traded
-WITH RECURSIVE believed AS (
-    SELECT DISTINCT ON (ticker, execution_date, split_from / split_to)
+WITH RECURSIVE applied AS (
+    SELECT
         ticker,
-        execution_date,
+        applied_on,
         split_from,
         split_to
-    FROM projection.split
+    FROM projection.factor
     WHERE ticker = ANY($1::text[])
+        AND kind = 'split'
         AND known_to IS NULL
-        AND execution_date <= $4::date
-    ORDER BY
-        ticker,
-        execution_date,
-        split_from / split_to,
-        vendor_id
+        AND applied_on <= $4::date
 ),
 latest_first AS (
     SELECT
         ticker,
-        execution_date,
+        applied_on,
         split_from,
         split_to,
         row_number() OVER (
             PARTITION BY ticker
             ORDER BY
-                execution_date DESC,
-                split_from / split_to DESC
+                applied_on DESC,
+                split_from DESC,
+                split_to DESC
         ) AS place
-    FROM believed
+    FROM applied
 ),
 factor AS (
     SELECT
         ticker,
         place,
-        execution_date,
+        applied_on,
         split_from AS numerator,
         split_to AS denominator
     FROM latest_first
@@ -100,7 +97,7 @@ factor AS (
     SELECT
         earlier.ticker,
         earlier.place,
-        earlier.execution_date,
+        earlier.applied_on,
         factor.numerator * earlier.split_from,
         factor.denominator * earlier.split_to
     FROM factor
@@ -120,7 +117,7 @@ LEFT JOIN LATERAL (
         factor.denominator
     FROM factor
     WHERE factor.ticker = bar.ticker
-        AND factor.execution_date > bar.session
+        AND factor.applied_on > bar.session
     ORDER BY factor.place DESC
     LIMIT 1
 ) AS undone

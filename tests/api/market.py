@@ -51,13 +51,19 @@ class KnownBar(msgspec.Struct, frozen=True):
 
 
 class KnownSplit(msgspec.Struct, frozen=True):
-    """A row of projection.split, but for its provenance."""
+    """A split in projection.factor, but for its provenance."""
 
     ticker: str
     vendor_id: str
-    execution_date: dt.date
+    ex_date: dt.date
     split_from: float
     split_to: float
+    flags: tuple[str, ...] = ()
+
+    @property
+    def applied_on(self) -> dt.date | None:
+        """The ex-date, but of one that stands for nothing."""
+        return None if "duplicate" in self.flags else self.ex_date
 
 
 def june(day: int) -> dt.date:
@@ -95,7 +101,7 @@ SPLITS: Sequence[KnownSplit] = (
     KnownSplit("AAPL", "P-AAPL-7", june(9), 1.0, 7.0),
     KnownSplit("AAPL", "P-AAPL-4", dt.date(2020, 8, 31), 1.0, 4.0),
     KnownSplit("SEVN", "P-SEVN-7", june(9), 1.0, 7.0),
-    KnownSplit("SEVN", "P-SEVN-7-again", june(9), 1.0, 7.0),
+    KnownSplit("SEVN", "P-SEVN-7-again", june(9), 1.0, 7.0, ("duplicate",)),
     # Tomorrow in New York, though already today in UTC.
     KnownSplit("SOON", "P-SOON-2", TODAY + dt.timedelta(days=1), 1.0, 2.0),
 )
@@ -132,9 +138,19 @@ async def project(
         records = [msgspec.structs.astuple(bar) for bar in bars]
         await connection.copy_records_to_table("bar", schema_name=schema, records=records)
         await connection.execute("ALTER TABLE bar ADD PRIMARY KEY (ticker, session)")
-        stated = [(*msgspec.structs.astuple(split), 1, KNOWN_FROM) for split in splits]
-        columns = [*KnownSplit.__struct_fields__, "archive_seq", "known_from"]
-        await connection.copy_records_to_table("split", schema_name=schema, columns=columns, records=stated)
+        weighed = [
+            (
+                *msgspec.structs.astuple(split),
+                split.applied_on,
+                "split",
+                split.split_to / split.split_from,
+                1,
+                KNOWN_FROM,
+            )
+            for split in splits
+        ]
+        columns = [*KnownSplit.__struct_fields__, "applied_on", "kind", "volume_factor", "archive_seq", "known_from"]
+        await connection.copy_records_to_table("factor", schema_name=schema, columns=columns, records=weighed)
         await connection.copy_records_to_table("symbol_status", schema_name=schema, records=_symbol_status(bars))
         await connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO warehouse_read")
         await connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO warehouse_read")

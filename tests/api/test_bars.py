@@ -193,7 +193,7 @@ async def test_a_range_across_years_is_whole_and_in_order(database_url: str, pro
     async with served(database_url) as client:
         bars = (await bars_of(client, "LONG")).bars
     assert [bar.session for bar in bars] == days
-    assert [bar.close for bar in bars] == [15.0 if day < split.execution_date else 1.5 for day in days]
+    assert [bar.close for bar in bars] == [15.0 if day < split.ex_date else 1.5 for day in days]
 
 
 async def test_head_has_the_headers_of_get_and_no_body(client: Client) -> None:

@@ -86,6 +86,11 @@ class Server:
             await owner.execute("CHECKPOINT")
         return url
 
+    async def drop(self, url: str) -> None:
+        """Remove a warehouse."""
+        async with open_owner(self._url) as owner:
+            await owner.execute(f"DROP DATABASE {urlsplit(url).path[1:]} WITH (FORCE)")
+
     def cpu_s(self) -> float:
         """Return the CPU seconds of the server and of every backend it has had."""
         postmaster = psutil.Process(self._postmaster)

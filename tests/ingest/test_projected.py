@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,10 +13,10 @@ from hypothesis import strategies as st
 from ingest.errors import NothingCompared, NothingProjected, ProjectionChanging
 from ingest.period import Period
 from ingest.spot.projected import read_closes, read_one_generation, read_period, read_symbols
-from project.adjust import adjust_prices, split_factors
+from project.adjust import adjust_prices, applied_split_factors
+from project.factor import Factor
 from project.replay import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
-from project.split import Split
 from tests.ingest.spot_market import (
     EX_DATE,
     HOLE,
@@ -105,28 +106,27 @@ async def test_whatever_the_splits_closes_are_those_that_the_api_would_give(
     day = dt.timedelta(days=1)
     splits = _splits([(SESSIONS[0] + place * day, ratio, vendor_id) for place, ratio, vendor_id in events])
     async with owner.transaction():
-        await owner.execute("DELETE FROM projection.split")
+        await owner.execute("DELETE FROM projection.factor")
         await owner.copy_records_to_table(
-            "split",
+            "factor",
             schema_name="projection",
-            columns=("ticker", "vendor_id", "execution_date", "split_from", "split_to", "archive_seq", "known_from"),
-            records=[
-                (each.ticker, each.vendor_id, each.execution_date, each.split_from, each.split_to, 1, FETCHED_AT)
-                for each in splits
-            ],
+            columns=Factor.__struct_fields__,
+            records=map(msgspec.structs.astuple, splits),
         )
         found = await read_closes(owner, ["ACME"], ALL, SESSIONS[0] + as_of * day)
-    factors = split_factors(np.array(SESSIONS, "datetime64[D]"), splits, SESSIONS[0] + as_of * day)
+    factors = applied_split_factors(np.array(SESSIONS, "datetime64[D]"), splits, SESSIONS[0] + as_of * day)
     expected = adjust_prices(np.array(list(traded()["ACME"].values())), factors)
     assert [each.close for each in found["ACME"].values()] == expected.tolist()
 
 
-def _splits(events: Sequence[tuple[dt.date, tuple[float, float], int]]) -> list[Split]:
+def _splits(events: Sequence[tuple[dt.date, tuple[float, float], int]]) -> list[Factor]:
     by_id = {f"{date}:{ratio}:{number}": (date, ratio) for date, ratio, number in events}
-    return [
-        Split("ACME", vendor_id, date, ratio[0], ratio[1], None, archive_seq=1, known_from=FETCHED_AT)
-        for vendor_id, (date, ratio) in by_id.items()
-    ]
+    return [_applied(vendor_id, date, *ratio) for vendor_id, (date, ratio) in by_id.items()]
+
+
+def _applied(vendor_id: str, date: dt.date, old: float, new: float) -> Factor:
+    ratios = (old, new, None, old / new, new / old)
+    return Factor("ACME", "split", vendor_id, 1, date, date, *ratios, None, None, (), FETCHED_AT, None)
 
 
 async def test_where_nothing_is_projected_it_is_said(read_pool: asyncpg.Pool) -> None:
@@ -149,7 +149,8 @@ async def test_a_swap_in_the_middle_is_noticed_and_what_was_read_is_read_again(
     connection: asyncpg.Connection, owner: asyncpg.Connection, ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool
 ) -> None:
     """The second generation restates a bar and knows another split: closes of a mixture would fit neither."""
-    restated = range_response("ACME", [bar(SESSIONS[0], 99.0)])
+    after = traded()["ACME"][SESSIONS[1]]
+    restated = range_response("ACME", [bar(SESSIONS[0], 3 * after)])
     await archive_all(ingest_pool, [restated, splits_response([split("ACME", SESSIONS[1], 1, 3)])])
     await rebuild(project_pool, read_ruleset(DEFAULT_RULES), lambda: FETCHED_AT)
     await _swap(owner)
@@ -164,7 +165,7 @@ async def test_a_swap_in_the_middle_is_noticed_and_what_was_read_is_read_again(
 
     await read_one_generation(connection, read)
     assert len(seen) == 2
-    assert seen[-1] == 33.0
+    assert seen[-1] == pytest.approx(after)
 
 
 async def test_a_projection_that_never_stands_still_is_given_up(

@@ -6,6 +6,8 @@ import pytest
 
 from sql.connect import open_owner
 
+Empty = Callable[[], Awaitable[None]]
+
 # Schemas go first, while triggers are still on: TimescaleDB learns by one that its hypertables are gone.
 _EMPTY = """
     DROP SCHEMA IF EXISTS projection CASCADE;
@@ -17,7 +19,7 @@ _EMPTY = """
 
 
 @pytest.fixture
-def empty(database_url: str) -> Callable[[], Awaitable[None]]:
+def empty(database_url: str) -> Empty:
     """Return a function that takes the warehouse back to its beginning, so that examples do not meet."""
 
     async def run() -> None:

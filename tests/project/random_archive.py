@@ -117,8 +117,9 @@ def _actions(draw: st.DrawFn) -> Response:
 def _decisions(draw: st.DrawFn) -> Response:
     verb = draw(st.sampled_from([Verb.ACCEPT, Verb.REJECT, Verb.REVOKE]))
     because, at = draw(st.sampled_from(["checked", "thin market"])), draw(_instants)
-    # A session that may well have a bar with a bad score, as a person would pick it.
-    return as_response(Decision(verb, draw(st.sampled_from(TICKERS[:2])), draw(_WHENS), None, because, "kim", at))
+    # Of few bars, so that most decisions meet one that is there, and each other.
+    ticker, session = draw(st.sampled_from(TICKERS[:2])), draw(st.sampled_from(SESSIONS[4:6]))
+    return as_response(Decision(verb, ticker, session, None, because, "kim", at))
 
 
 @st.composite
@@ -145,7 +146,7 @@ def _archives(draw: st.DrawFn) -> list[Response]:
         if sent and draw(st.integers(0, 4)) == 0:
             sent.append(msgspec.structs.replace(draw(st.sampled_from(sent)), fetched_at=draw(_instants)))
         else:
-            sent.append(draw(st.one_of(_range(), _range(), _grouped(), _actions(), _decisions(), _no_answers())))
+            sent.append(draw(st.one_of(_range(), _range(), _grouped(), _actions(), _decisions(), _decisions(), _no_answers())))
     return sent
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from project import content
 from project.content import Fingerprint
-from project.factor import Factor
+from project.factor import factor_of
 from project.generation import Generation, read_generation
 from project.kinds import KINDS
 from project.rejection import Rejection
@@ -79,7 +79,7 @@ async def fingerprint_of_tables(pool: asyncpg.Pool) -> Fingerprint:
         rows = await pool.fetch(f"SELECT * FROM projection.{kind.table}")
         total += content.of_records(kind.record(**dict(row)) for row in rows)
     rows = await pool.fetch("SELECT * FROM projection.factor")
-    return total + content.of_factors(Factor(**{**row, "flags": tuple(row["flags"])}) for row in rows)
+    return total + content.of_factors(map(factor_of, rows))
 
 
 async def _of_revisions(pool: asyncpg.Pool) -> Fingerprint:

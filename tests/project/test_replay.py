@@ -3,7 +3,7 @@
 import datetime as dt
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import asyncpg
 import msgspec
@@ -23,12 +23,11 @@ from tests.payloads import (
     split,
     splits_response,
 )
+from tests.project.conftest import Empty
 from tests.project.random_archive import SESSIONS, responses, small_ruleset
 from tests.project.tables import all_tables, fingerprint_of_tables, status, status_of_tables, the_generation
 
 RULESET = small_ruleset()
-
-Empty = Callable[[], Awaitable[None]]
 
 
 def _now() -> dt.datetime:

@@ -1,11 +1,14 @@
 """The ruleset: read from a file a person edits, refused in one clear line, and known by a hash of all that judges."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from project.errors import InvalidRules
 from project.rules import RULES, Rule
@@ -290,3 +293,22 @@ def test_a_rule_without_a_penalty_still_flags() -> None:
 
 def test_no_bars_have_no_verdicts() -> None:
     assert len(judge(SHIPPED, _bars(0, {})).failed_rules) == 0
+
+
+@given(st.lists(st.tuples(*[st.sampled_from([-1.0, 0.0, 9.0, 10.0, 11.0, 100.0, math.nan])] * 7), min_size=1))
+def test_all_failures_of_a_bar_are_found_in_one_pass(bars: list[tuple[float, ...]]) -> None:
+    """One judgement finds what asking every rule alone finds, whatever else fails."""
+    series = Series(*np.array(bars).T, acted=np.arange(len(bars)) % 2 == 0)
+    together = judge(SHIPPED, series).failed_rules
+    for bit, use in enumerate(SHIPPED.rules):
+        alone = judge(msgspec.structs.replace(SHIPPED, rules=(use,)), series).failed_rules
+        assert ((together >> bit & 1) == alone).all(), use.name
+
+
+def test_every_rule_has_a_name_a_penalty_and_a_source() -> None:
+    for use in SHIPPED.rules:
+        rule = RULES[use.name]
+        assert rule.name == rule.check.__name__ == use.name
+        assert 0 < use.penalty <= 1
+        assert rule.source.strip()
+        assert (rule.check.__doc__ or "").startswith("Fail where ")

@@ -278,7 +278,9 @@ async def test_a_decision_is_kept_where_the_replay_stops_elsewhere(
         (("--skip-payload", "2", "--because", ""), 2, "because is ''"),
         (("--because", "x"), 2, "go with --skip-payload"),
         (("--skip-payload", "0", "--because", "x"), 2, "0 is not in the range"),
-        (("--status", "--skip-payload", "2", "--because", "x"), 2, "--status changes nothing"),
+        (("--status", "--skip-payload", "2", "--because", "x"), 2, "goes with a replay"),
+        (("--verify", "--skip-payload", "2", "--because", "x"), 2, "goes with a replay"),
+        (("--rebuild", "--dry-run", "--skip-payload", "2", "--because", "x"), 2, "goes with a replay"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value)[:30],
 )
