@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from archive.calendar import Days
 from project.factor import DIVIDEND, SPLIT, Factor
-from project.split import Split, distinct_splits
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,32 +29,29 @@ class SplitFactors(msgspec.Struct, frozen=True):
     denominator: Floats
 
 
-def split_factors(sessions: Days, splits: Iterable[Split], as_of: dt.date) -> SplitFactors:
-    """Return for each session (datetime64[D]) the factors of one ticker's splits with session < ex-date ≤ as_of.
-
-    An announced split of the future is not applied. A split that stands twice (same ex-date and ratio under two of
-    the vendor's ids) counts once.
-
-    Source: Polygon /v2/aggs `adjusted`: splits only, on prices and volume, with the splits known when asked.
-    """
-    stated = [(split.execution_date, split.split_from, split.split_to) for split in distinct_splits(splits)]
-    return _split_factors(sessions, stated, as_of)
-
-
 def applied_split_factors(sessions: Days, factors: Iterable[Factor], as_of: dt.date) -> SplitFactors:
     """Return for each session (datetime64[D]) the factors of one ticker's splits with session < applied_on ≤ as_of.
 
-    What is not applied has no part in it; whose belief it is, of now or of an instant, is the caller's choice.
+    An announced split of the future is not applied yet. What the prices deny is not applied at all (weigh.py); whether
+    the factors are those of now or of an instant is the caller's choice.
+
+    Source: Polygon /v2/aggs `adjusted`: splits only, on prices and volume, with the splits known when asked.
     """
-    applied = [
+    applied = sorted(
         (factor.applied_on, factor.split_from, factor.split_to)
         for factor in factors
         if factor.kind == SPLIT
         and factor.applied_on is not None
+        and factor.applied_on <= as_of
         and factor.split_from is not None
         and factor.split_to is not None
-    ]
-    return _split_factors(sessions, sorted(applied), as_of)
+    )
+    dates = np.array([date for date, _, _ in applied], dtype="datetime64[D]")
+    next_split = np.searchsorted(dates, sessions, side="right")
+    return SplitFactors(
+        _product_from([split_from for _, split_from, _ in applied])[next_split],
+        _product_from([split_to for _, _, split_to in applied])[next_split],
+    )
 
 
 def applied_dividend_factors(sessions: Days, factors: Iterable[Factor], as_of: dt.date) -> Floats:
@@ -73,18 +69,8 @@ def applied_dividend_factors(sessions: Days, factors: Iterable[Factor], as_of: d
         and factor.applied_on <= as_of
         and factor.price_factor is not None
     )
-    ex_dates = np.array([date for date, _ in applied], dtype="datetime64[D]")
-    return _product_from([part for _, part in applied])[np.searchsorted(ex_dates, sessions, side="right")]
-
-
-def _split_factors(sessions: Days, splits: Iterable[tuple[dt.date, float, float]], as_of: dt.date) -> SplitFactors:
-    applied = [split for split in splits if split[0] <= as_of]
-    ex_dates = np.array([date for date, _, _ in applied], dtype="datetime64[D]")
-    next_split = np.searchsorted(ex_dates, sessions, side="right")
-    return SplitFactors(
-        _product_from([split_from for _, split_from, _ in applied])[next_split],
-        _product_from([split_to for _, _, split_to in applied])[next_split],
-    )
+    dates = np.array([date for date, _ in applied], dtype="datetime64[D]")
+    return _product_from([part for _, part in applied])[np.searchsorted(dates, sessions, side="right")]
 
 
 def adjust_prices(prices: Floats, factors: SplitFactors) -> Floats:

@@ -45,8 +45,8 @@ class BarDecoder:
         """
         for row in stored:
             self._batch.add(payload_of(row))
-        if sum(map(len, self._batch.bars)) >= _RUN_ROWS:
-            self._write()
+            if sum(map(len, self._batch.bars)) >= _RUN_ROWS:
+                self._write()
 
     def finish(self) -> Decoded:
         """Return what came of all.

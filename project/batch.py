@@ -12,7 +12,7 @@ import msgspec
 from archive.calendar import Calendar
 from archive.payload import Endpoint, Payload
 from project.decisions import OPERATOR
-from project.decode import BarContext, decode_bars, is_answer
+from project.decode import BarContext, NoAnswer, decode_bars, is_answer
 from project.decode_actions import decode_dividends, decode_splits
 from project.decode_decisions import decode_override
 from project.decode_flat import decode_flat_bars, is_whole
@@ -54,14 +54,16 @@ class Batch:
         decoder = _DECODERS.get((payload.response.source, request.endpoint))
         if decoder is None or not decoder.may_hold_rows(payload):
             return
-        if request.ticker is not None:
-            self.spoken[request.ticker] = payload.archive_seq
         try:
             decoder.decode(self, payload)
+        except NoAnswer:
+            return
         except UndecodablePayload:
             if payload.archive_seq not in self._skips:
                 raise
             self._add_rejections([rejection_of(payload, self._skips[payload.archive_seq])])
+        if request.ticker is not None:
+            self.spoken[request.ticker] = payload.archive_seq
 
     def _add_bars(self, payload: Payload) -> None:
         self._add_rows(payload, *decode_bars(payload, self.tickers, self._context))
@@ -73,7 +75,8 @@ class Batch:
         self.bars.append(rows)
         self._add_rejections(rejections)
         if payload.response.request.ticker is None:
-            self.spoken.update((self.tickers.names[code], payload.archive_seq) for code in rows.ticker.tolist())
+            names = map(self.tickers.names.__getitem__, rows.ticker.tolist())
+            self.spoken.update(dict.fromkeys(names, payload.archive_seq))
 
     def _add_splits(self, payload: Payload) -> None:
         self._add_statement("split", *decode_splits(payload))
@@ -109,8 +112,8 @@ class _Decoder(msgspec.Struct, frozen=True):
 
 
 _DECODERS = {
-    ("polygon", Endpoint.RANGE): _Decoder(is_answer, Batch._add_bars),
-    ("polygon", Endpoint.GROUPED): _Decoder(is_answer, Batch._add_bars),
+    ("polygon", Endpoint.RANGE): _Decoder(is_whole, Batch._add_bars),
+    ("polygon", Endpoint.GROUPED): _Decoder(is_whole, Batch._add_bars),
     ("polygon", Endpoint.SPLITS): _Decoder(is_answer, Batch._add_splits),
     ("polygon", Endpoint.DIVIDENDS): _Decoder(is_answer, Batch._add_dividends),
     ("polygon", Endpoint.TICKERS): _Decoder(is_answer, Batch._add_listings),

@@ -17,7 +17,7 @@ from project import content
 from project.around import WINDOW_DAYS
 from project.content import Fingerprint
 from project.dividend import Dividend
-from project.factor import Factor, factor_of
+from project.factor import DIVIDEND, SPLIT, Factor, factor_of
 from project.kinds import Folded
 from project.override import NO_OVERRIDES, Overrides, overrides_of
 from project.rows import BarRows, Ints, Tickers
@@ -32,7 +32,9 @@ _FACTORS_AROUND = _QUERIES["factors_around"]
 _APPLIED_FACTORS = _QUERIES["applied_factors"]
 _DELETE_FACTOR = _QUERIES["delete_factor"]
 
-# An action is weighed in the company of others within two windows of its own.
+# How far before a change an action may be that it makes weigh otherwise. A split is weighed in the company of others
+# within two windows of its own; a dividend only beside what is stated of the same date.
+_REACH = {SPLIT: REACH_DAYS, DIVIDEND: WINDOW_DAYS}
 _COMPANY_DAYS = REACH_DAYS + 2 * WINDOW_DAYS
 _EPOCH = dt.date(1970, 1, 1)
 _FIRST_DAY = -(10**5)
@@ -53,14 +55,14 @@ class Weighed(msgspec.Struct, frozen=True):
 class Circumstances(msgspec.Struct, frozen=True):
     """What is known of some tickers besides their bars.
 
-    `splits` and `dividends` are the versions to weigh and their company; the weight of those with an ex-date from
-    `weighed_from` on (by ticker; every one where it is missing) is taken, all others stand as `settled`.
+    `splits` and `dividends` are the versions to weigh and their company. Bars change from `changed_from` on (by ticker;
+    all of them where it is missing); the actions that this reaches get their weight, all others stand as `settled`.
     """
 
     splits: Sequence[Split] = ()
     dividends: Sequence[Dividend] = ()
     settled: Sequence[Factor] = ()
-    weighed_from: Mapping[str, dt.date] = {}
+    changed_from: Mapping[str, dt.date] = {}
     overrides: Overrides = NO_OVERRIDES
 
     def weigh(self, bars: BarRows, tickers: Tickers) -> Weighed:
@@ -68,12 +70,26 @@ class Circumstances(msgspec.Struct, frozen=True):
         before = {key_of(factor): factor for factor in self.settled}
         now = dict(before)
         for factor in weigh(self.splits, self.dividends, bars, tickers):
-            if factor.ex_date >= self.weighed_from.get(factor.ticker, dt.date.min):
+            if self._reaches(factor.ticker, factor.kind, factor.ex_date):
                 now[key_of(factor)] = factor
         written = [factor for key, factor in now.items() if before.get(key) != factor]
         replaced = [before[key] for factor in written if (key := key_of(factor)) in before]
         fingerprint = content.of_factors(written) - content.of_factors(replaced)
         return Weighed(list(now.values()), written, replaced, fingerprint)
+
+    def judged_earlier(self) -> dict[str, int]:
+        """Return for each ticker with an action to be weighed how many days before the change bars are needed."""
+        days: dict[str, int] = {}
+        dated = [(split.ticker, SPLIT, split.execution_date) for split in self.splits]
+        dated += [(dividend.ticker, DIVIDEND, dividend.ex_dividend_date) for dividend in self.dividends]
+        for ticker, kind, ex_date in dated:
+            if self._reaches(ticker, kind, ex_date):
+                days[ticker] = max(days.get(ticker, 0), 2 * _REACH[kind])
+        return days
+
+    def _reaches(self, ticker: str, kind: str, ex_date: dt.date) -> bool:
+        changed = self.changed_from.get(ticker)
+        return changed is None or ex_date >= _earlier(changed, _REACH[kind])
 
 
 def key_of(factor: Factor) -> FactorKey:
@@ -111,16 +127,13 @@ async def read_circumstances(
     company = [_earlier(date, _COMPANY_DAYS) for date in changed]
     splits = [Split(**row) for row in await connection.fetch(_SPLITS_NEAR, names, company)]
     dividends = [Dividend(**row) for row in await connection.fetch(_DIVIDENDS_NEAR, names, company)]
-    weighed_from = {name: _earlier(date, REACH_DAYS) for name, date in zip(names, changed, strict=True)}
-    dated = [(split.ticker, split.execution_date) for split in splits]
-    dated += [(dividend.ticker, dividend.ex_dividend_date) for dividend in dividends]
-    moved = {ticker for ticker, ex_date in dated if ex_date >= weighed_from[ticker]}
+    known = Circumstances(splits, dividends, (), dict(zip(names, changed, strict=True)), overrides)
     judged_since = since.copy()
-    for name in moved:
-        judged_since[tickers.code(name)] -= 2 * REACH_DAYS
+    for name, days in known.judged_earlier().items():
+        judged_since[tickers.code(name)] -= days
     bounds = [_date(day) for day in judged_since[codes].tolist()]
-    rows = await connection.fetch(_FACTORS_AROUND, names, bounds, company)
-    return Circumstances(splits, dividends, list(map(factor_of, rows)), weighed_from, overrides), judged_since
+    settled = [factor_of(row) for row in await connection.fetch(_FACTORS_AROUND, names, bounds, company)]
+    return msgspec.structs.replace(known, settled=settled), judged_since
 
 
 async def read_applied(connection: asyncpg.Connection, tickers: Sequence[str]) -> list[Factor]:

@@ -68,11 +68,11 @@ def project(
         raise click.UsageError(f"--{modes[0]} and --{modes[1]} exclude each other")
     if (status or verifying or changes.dry_run) and skips.payloads:
         raise click.UsageError("--skip-payload is a decision: it goes with a replay, not with what changes nothing")
-    ruleset = read_ruleset(rules_file)
     if verifying:
         with progress_bar() as bar:
             verify_live(bar, as_json)
         return
+    ruleset = read_ruleset(rules_file)
     if changes.dry_run:
         with progress_bar() as bar:
             found = _with_pool(Role.READ, lambda pool: _dry_run(pool, ruleset, bar))

@@ -110,7 +110,7 @@ def print_dry_run(found: DryRun, as_json: bool) -> None:
 
 
 def print_changes(title: str, changes: Changes, facts: Sequence[tuple[str, object]] = ()) -> None:
-    """Print the report on what changes; parts in which nothing does are left out."""
+    """Print the report on what changes; years in which nothing does are left out."""
     rules = f"{changes.ruleset_before[:12]} → {changes.ruleset_after[:12]}"
     counted = [
         ("ruleset", rules),
@@ -128,7 +128,8 @@ def print_changes(title: str, changes: Changes, facts: Sequence[tuple[str, objec
     if changes.other_symbols:
         symbols.append((f"and {changes.other_symbols:,} more", *msgspec.structs.astuple(changes.others)))
     print_table("by symbol", ("symbol", *_COUNTS), symbols)
-    print_table("by year", ("year", *_COUNTS), _lines((str(year), counts) for year, counts in changes.by_year.items()))
+    years = ((str(year), counts) for year, counts in changes.by_year.items() if counts.changed)
+    print_table("by year", ("year", *_COUNTS), _lines(years))
     columns = ("symbol", "session", "change", "score", "rules before", "rules after", "gap", "volume ratio")
     print_table("samples", columns, [_sample(sample) for sample in changes.samples])
 

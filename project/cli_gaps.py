@@ -4,7 +4,7 @@ import asyncpg
 import click
 
 from project.gap_search import Counted, MarketGaps, SymbolGaps, count_gaps, find_gaps
-from project.gaps import OUTSIDE, GapKind
+from project.gaps import EPOCH, OUTSIDE, GapKind
 from project.options import utc_now, with_pool
 from sql.command import WarehouseCommand, json_option, print_json, print_table
 from sql.connect import Role
@@ -54,6 +54,8 @@ def _show_symbol(found: SymbolGaps, wanted: frozenset[GapKind], limit: int, as_j
     else:
         click.echo(f"{found.symbol}: no such session without a bar")
     _print_foot(_chosen(found.counts, wanted), found, more)
+    if any(gap.first < EPOCH for gap in chosen):
+        click.echo("before 1970 that calendar knows only some of the holidays")
 
 
 def _show_market(
@@ -98,4 +100,4 @@ def _print_foot(counts: dict[str, int], found: SymbolGaps | MarketGaps, more: in
         click.echo(told)
     if more:
         click.echo(f"and {more:,} more (--limit)")
-    click.echo(f"by {found.calendar_version}, up to {found.judged_up_to}; before 1970 it lacks most holidays")
+    click.echo(f"by {found.calendar_version}, up to {found.judged_up_to}")

@@ -12,13 +12,14 @@ from sql.command import WarehouseCommand, json_option, print_json, print_table
 from sql.connect import Role
 
 _SHOWN = 40
+_PERCENT = click.FloatRange(min=0, min_open=True)
 _CLASSES = [kind.value for kind in MoveKind]
 _COLUMNS = ("symbol", "session", "class", "close before", "open", "close", "open moved", "close moved", "left", "why")
 
 
 @click.command(cls=WarehouseCommand)
 @click.argument("symbol", required=False)
-@click.option("--over", type=click.FloatRange(min=0, min_open=True), default=LIMIT * 100, show_default=True, help="%.")
+@click.option("--over", type=_PERCENT, default=LIMIT * 100, show_default=True, help="How large a move is, in percent.")
 @click.option("--class", "classes", type=click.Choice(_CLASSES), multiple=True, help="Only these; may be repeated.")
 @click.option("--limit", type=click.IntRange(min=1), default=_SHOWN, show_default=True, help="How many at most.")
 @json_option

@@ -16,7 +16,7 @@ from archive.payload import Endpoint, Payload, Transfer
 from project.errors import UndecodablePayload
 from project.newyork import NO_DAY, new_york_days
 from project.rejection import Reason, Rejection, has_control, printable
-from project.rows import REQUIRED, VALUES, BarRows, Bools, Floats, Ints, Tickers, no_rows
+from project.rows import REQUIRED, VALUES, BarRows, Bools, Floats, Ints, Tickers
 
 _WIRE_NAMES = ("o", "h", "l", "c", "v", "vw", "n")
 _EPOCH = dt.date(1970, 1, 1)
@@ -58,10 +58,18 @@ _DECODE_STR = msgspec.json.Decoder(str).decode
 
 
 class BarContext(msgspec.Struct, frozen=True):
-    """What decoding needs besides the payload: the calendar, and the tickers that are no securities."""
+    """What decoding needs besides the payload: the calendar, and the tickers that are no securities.
+
+    `sound` fills with the tickers that were looked at and nothing is wrong with.
+    """
 
     calendar: Calendar
     test_tickers: frozenset[str]
+    sound: set[str] = msgspec.field(default_factory=set)
+
+
+class NoAnswer(Exception):
+    """A payload holds no rows, because its body is no JSON object."""
 
 
 def is_answer(payload: Payload) -> bool:
@@ -79,18 +87,22 @@ def is_answer(payload: Payload) -> bool:
 def decode_bars(payload: Payload, tickers: Tickers, context: BarContext) -> tuple[BarRows, list[Rejection]]:
     """Return the bars of a range or grouped payload, and the rows that cannot be one.
 
-    Raises: UndecodablePayload for JSON that is not the vendor's envelope.
+    Raises: NoAnswer; UndecodablePayload for JSON that is not the vendor's envelope.
     """
     problems: dict[int, list[str]] = {}
     try:
+        # That it is an answer is not looked at before: it costs a second reading, and hardly any is none.
         envelope = _DECODE(payload.response.body)
         names, t_ms, values = _columns(envelope.results or [])
-    except _NotAsDue:
+    except _NotAsDue as exc:
+        if not is_answer(payload):
+            raise NoAnswer from exc
         envelope, names, t_ms, values = _columns_of_bad_rows(payload, problems)
     request = payload.response.request
     if request.endpoint is Endpoint.RANGE:
         assert request.ticker is not None
-        names = [name or envelope.ticker or request.ticker for name in names]
+        unnamed = envelope.ticker or request.ticker
+        names = [name or unnamed for name in names]
     rows, days = accept_rows(payload, names, t_ms, values, problems, tickers, context)
     return rows, _rejections(payload, names, days, problems)
 
@@ -111,7 +123,7 @@ def accept_rows(
     days = new_york_days(t_ms)
     _check_times(payload, days, context.calendar, problems)
     _check_numbers(values, problems)
-    _check_tickers(payload, names, context.test_tickers, problems)
+    _check_tickers(payload, names, context, problems)
     # Only what can stand in a table gets a number of its own.
     codes = tickers.codes(["" if has_control(name) else name for name in names] if problems else names)
     _check_duplicates(codes, days, problems)
@@ -121,16 +133,15 @@ def accept_rows(
 
 
 def _columns(rows: list[WireBar]) -> tuple[list[str], Floats, Floats]:
-    count = len(rows)
-    values = np.empty((len(VALUES), count))
-    values[0] = np.fromiter([row.o for row in rows], np.float64, count)
-    values[1] = np.fromiter([row.h for row in rows], np.float64, count)
-    values[2] = np.fromiter([row.l for row in rows], np.float64, count)
-    values[3] = np.fromiter([row.c for row in rows], np.float64, count)
-    values[4] = np.fromiter([row.v for row in rows], np.float64, count)
-    values[5] = np.fromiter([row.vw for row in rows], np.float64, count)
-    values[6] = np.fromiter([row.n for row in rows], np.float64, count)
-    return [row.T for row in rows], np.fromiter([row.t for row in rows], np.float64, count), values
+    values = np.empty((len(VALUES), len(rows)))
+    values[0] = [row.o for row in rows]
+    values[1] = [row.h for row in rows]
+    values[2] = [row.l for row in rows]
+    values[3] = [row.c for row in rows]
+    values[4] = [row.v for row in rows]
+    values[5] = [row.vw for row in rows]
+    values[6] = [row.n for row in rows]
+    return [row.T for row in rows], np.array([row.t for row in rows], np.float64), values
 
 
 def _columns_of_bad_rows(
@@ -214,16 +225,16 @@ def _check_numbers(values: Floats, problems: dict[int, list[str]]) -> None:
         problems.setdefault(int(index), []).append(Reason.NOT_A_NUMBER + VALUES[place])
 
 
-def _check_tickers(
-    payload: Payload, names: list[str], test_tickers: frozenset[str], problems: dict[int, list[str]]
-) -> None:
+def _check_tickers(payload: Payload, names: list[str], context: BarContext, problems: dict[int, list[str]]) -> None:
     asked = payload.response.request.ticker
-    verdicts: dict[str, list[str]] = {}
-    for index, name in enumerate(names):
-        if name not in verdicts:
-            verdicts[name] = _ticker_reasons(name, asked, test_tickers)
-        if verdicts[name]:
-            problems.setdefault(index, []).extend(verdicts[name])
+    unknown = set(names) - context.sound if asked is None else set(names)
+    verdicts = {name: _ticker_reasons(name, asked, context.test_tickers) for name in unknown}
+    if any(verdicts.values()):
+        for index, name in enumerate(names):
+            if verdicts.get(name):
+                problems.setdefault(index, []).extend(verdicts[name])
+    if asked is None:
+        context.sound.update(name for name in unknown if not verdicts[name])
 
 
 def _ticker_reasons(name: str, asked: str | None, test_tickers: frozenset[str]) -> list[str]:
@@ -242,7 +253,7 @@ def _ticker_reasons(name: str, asked: str | None, test_tickers: frozenset[str]) 
 def _check_duplicates(codes: Ints, days: Ints, problems: dict[int, list[str]]) -> None:
     """Let the first good row of a (ticker, session) stand; which of two is right nobody here can know."""
     keys = (codes << 32) + np.where(days == NO_DAY, _UNKNOWN_DAY, days)
-    if len(np.unique(keys)) == len(keys):
+    if np.all(np.diff(np.sort(keys)) > 0):
         return
     seen: set[int] = set()
     for index, key in enumerate(keys.tolist()):
@@ -254,17 +265,12 @@ def _check_duplicates(codes: Ints, days: Ints, problems: dict[int, list[str]]) -
 
 
 def _bar_rows(payload: Payload, codes: Ints, days: Ints, values: Floats, good: Bools) -> BarRows:
-    count = int(good.sum())
-    if count == 0:
-        return no_rows()
     fetched_us = (payload.response.fetched_at - _EPOCH_UTC) // dt.timedelta(microseconds=1)
-    return BarRows(
-        codes[good],
-        days[good],
-        values[:, good],
-        np.full(count, payload.archive_seq, np.int64),
-        np.full(count, fetched_us, np.int64),
+    count = len(good)
+    rows = BarRows(
+        codes, days, values, np.full(count, payload.archive_seq, np.int64), np.full(count, fetched_us, np.int64)
     )
+    return rows.take(good)
 
 
 def _rejections(payload: Payload, names: list[str], days: Ints, problems: dict[int, list[str]]) -> list[Rejection]:

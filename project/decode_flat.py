@@ -94,7 +94,8 @@ def flat_rows(payload: Payload) -> list[tuple[str, str, str]]:
     if len(set(times)) > _MOST_TIMES:
         return []
     names = [_as_sent(row[table.places[_TICKER]]) for row in fields]
-    return [(name, time, _CONTROL.sub(_escaped, _as_sent(line))) for name, time, line in zip(names, times, lines, strict=True)]
+    texts = [_CONTROL.sub(_escaped, _as_sent(line)) for line in lines]
+    return list(zip(names, times, texts, strict=True))
 
 
 def _table(payload: Payload) -> _Table | None:

@@ -1,7 +1,6 @@
 """The dividend: cash per share for whoever held before the ex-date."""
 
 import datetime as dt
-from collections.abc import Iterable
 from typing import ClassVar
 
 from project.record import Record
@@ -32,8 +31,3 @@ class Dividend(Record, frozen=True):
     def judged_from(self) -> dt.date:
         """The ex-date: bars before it do not know of it."""
         return self.ex_dividend_date
-
-
-def in_dollars(dividends: Iterable[Dividend]) -> list[Dividend]:
-    """Return the dividends that lower a price in USD; a price cannot be restated by cash of another currency."""
-    return [dividend for dividend in dividends if dividend.currency in (None, "USD")]

@@ -17,6 +17,7 @@ then was most likely none (68 dates of GE and KO), and counts as one without tra
 """
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from enum import StrEnum
 from itertools import pairwise
@@ -168,6 +169,7 @@ def describe(ticker: str, missing: Missing, traded: Traded, known: Known, sessio
     starts[1:] |= np.diff(missing.place) != 1
     edges = [*np.flatnonzero(starts).tolist(), len(missing.place)] if len(missing.place) else []
     last_bar = _date(traded.day[-1]) if len(traded.day) else None
+    measures = _measures(traded, missing)
     gaps = []
     for begin, end in pairwise(edges):
         place, before = int(missing.place[begin]), int(missing.before[begin])
@@ -181,7 +183,7 @@ def describe(ticker: str, missing: Missing, traded: Traded, known: Known, sessio
             silent=int((missing.cause == SILENT).sum()),
             lacking=int(market.lacking[place]),
             asked=int(market.asked[place]),
-            measure=_measure(traded, before) if cause in (LIQUID, THIN) else "",
+            measure=measures.get(before, ""),
             ending=_ending_of(known.endings, traded, int(sessions[place]), before) if cause == ENDED else "",
         )
         last = _date(sessions[missing.place[end - 1]])
@@ -250,9 +252,14 @@ def _ending_of(endings: Sequence[Ending], traded: Traded, day: int, before: int)
     return found[-1] if found else ""
 
 
-def _measure(traded: Traded, before: int) -> str:
-    [trades], [turnover] = _medians(traded, np.array([before], np.int64))
-    return f"median turnover {turnover:,.0f} USD" if np.isnan(trades) else f"median {trades:,.0f} trades"
+def _measures(traded: Traded, missing: Missing) -> dict[int, str]:
+    """Return in words how much the bars around each place between bars trade, where a class depends on it."""
+    before = np.unique(missing.before[np.isin(missing.cause, (LIQUID, THIN))])
+    columns = (before.tolist(), *(column.tolist() for column in _medians(traded, before)))
+    return {
+        place: f"median turnover {turnover:,.0f} USD" if math.isnan(trades) else f"median {trades:,.0f} trades"
+        for place, trades, turnover in zip(*columns, strict=True)
+    }
 
 
 # The vendor's numbers may be any double; what becomes infinite is a measure like any other.

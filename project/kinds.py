@@ -23,33 +23,31 @@ _QUERIES = load_queries("records.sql")
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """One kind of record: its table, the class of its rows, and three queries."""
+    """One kind of record: its table, the class of its rows, and three queries.
+
+    `believed` reads what is believed of some tickers, or was answered to some questions; `every` reads all versions;
+    `end` ends one: $1 known_to, $2 ended_by, $3 its archive_seq, then its key.
+    """
 
     table: str
     record: type[Record]
-
-    @property
-    def believed(self) -> str:
-        """The query of what is believed of some tickers, or was answered to some questions."""
-        return _QUERIES[f"believed_{self.table}"]
-
-    @property
-    def every(self) -> str:
-        """The query of all versions."""
-        return _QUERIES[f"every_{self.table}"]
-
-    @property
-    def end(self) -> str:
-        """The query that ends a version: $1 known_to, $2 ended_by, $3 its archive_seq, then its key."""
-        return _QUERIES[f"end_{self.table}"]
+    believed: str
+    every: str
+    end: str
 
 
 KINDS = (
-    Kind("split", Split),
-    Kind("dividend", Dividend),
-    Kind("override", Override),
-    Kind("listing", Listing),
-    Kind("ticker_change", TickerChange),
+    Kind("split", Split, _QUERIES["believed_split"], _QUERIES["every_split"], _QUERIES["end_split"]),
+    Kind("dividend", Dividend, _QUERIES["believed_dividend"], _QUERIES["every_dividend"], _QUERIES["end_dividend"]),
+    Kind("override", Override, _QUERIES["believed_override"], _QUERIES["every_override"], _QUERIES["end_override"]),
+    Kind("listing", Listing, _QUERIES["believed_listing"], _QUERIES["every_listing"], _QUERIES["end_listing"]),
+    Kind(
+        "ticker_change",
+        TickerChange,
+        _QUERIES["believed_ticker_change"],
+        _QUERIES["every_ticker_change"],
+        _QUERIES["end_ticker_change"],
+    ),
 )
 
 Statements = Mapping[str, Sequence[Statement[Any]]]

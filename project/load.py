@@ -1,7 +1,7 @@
 """Columns into tables by binary COPY, encoded a column at a time instead of a row at a time.
 
-Within a run of rows of one ticker with the same NULLs every row has the same length, so a run is one numpy record
-array. Rows keep their order, so a ticker's bars lie together on disk.
+Rows of equally long tickers with the same NULLs are equally long, so a run of them is one numpy record array. Rows keep
+their order, so a ticker's bars lie together on disk.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +19,8 @@ from project.rows import VALUES, BarRows, Bools, Ints, Tickers, starts_of_runs
 # Source: PostgreSQL manual, COPY, "Binary Format".
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
-_CHUNK_BYTES = 4 * 2**20
+_CHUNK_BYTES = 2**18
+_MOST_ROWS = 2048  # of a run at once: what is written and copied stays in the processor's cache
 _DAY_OF_2000 = 10_957
 _US_OF_2000 = _DAY_OF_2000 * 86_400_000_000
 
@@ -89,22 +90,29 @@ async def _copy(
     assert status == f"COPY {len(bars)}", (status, len(bars))
 
 
-async def _encode(ticker: Ints, columns: Sequence[Column], tickers: Tickers) -> AsyncIterator[bytes]:
+async def _encode(ticker: Ints, columns: Sequence[Column], tickers: Tickers) -> AsyncIterator[bytearray]:
+    encoded = [name.encode() for name in tickers.names]
+    names = np.array(encoded, np.bytes_)
+    name_bytes = np.fromiter(map(len, encoded), np.int64, len(encoded))[ticker]
     nulls = _null_patterns(columns, len(ticker))
-    starts = np.flatnonzero(starts_of_runs(ticker) | starts_of_runs(nulls)).tolist()
+    is_start = starts_of_runs(nulls) | starts_of_runs(name_bytes)
+    is_start[::_MOST_ROWS] = True
+    starts = np.flatnonzero(is_start).tolist()
+    shape = tuple((column.name, column.values.dtype.str) for column in columns)
     buffer = bytearray(_HEADER)
     for start, stop in zip(starts, [*starts[1:], len(ticker)], strict=True):
-        name = tickers.names[ticker[start]].encode()
-        record = _record(name, tuple((column.name, column.values.dtype.str) for column in columns), int(nulls[start]))
-        block = np.full(stop - start, record, record.dtype)
+        record = _record(int(name_bytes[start]), shape, int(nulls[start]))
+        data = bytearray(record.tobytes() * (stop - start))
+        block = np.frombuffer(data, record.dtype)
+        block["ticker"] = names[ticker[start:stop]]
         for place, column in enumerate(columns):
             if not int(nulls[start]) >> place & 1:
                 block[column.name] = column.values[start:stop]
-        buffer += block.tobytes()
+        buffer += data
         if len(buffer) >= _CHUNK_BYTES:
-            yield bytes(buffer)
-            buffer.clear()
-    yield bytes(buffer + _TRAILER)
+            yield buffer
+            buffer = bytearray()
+    yield buffer + _TRAILER
 
 
 def _null_patterns(columns: Sequence[Column], count: int) -> Ints:
@@ -117,10 +125,10 @@ def _null_patterns(columns: Sequence[Column], count: int) -> Ints:
     return patterns
 
 
-@lru_cache(maxsize=65_536)
-def _record(ticker: bytes, columns: tuple[tuple[str, str], ...], nulls: int) -> _Array:
-    """Return an encoded row of a ticker whose values are still zero: field count, lengths, and the ticker."""
-    fields: list[tuple[str, str]] = [("count", ">i2"), ("ticker_bytes", ">i4"), ("ticker", f"S{len(ticker)}")]
+@lru_cache
+def _record(name_bytes: int, columns: tuple[tuple[str, str], ...], nulls: int) -> _Array:
+    """Return an encoded row whose ticker and values are still empty: field count and lengths."""
+    fields: list[tuple[str, str]] = [("count", ">i2"), ("ticker_bytes", ">i4"), ("ticker", f"S{name_bytes}")]
     lengths: dict[str, int] = {}
     for place, (name, dtype) in enumerate(columns):
         is_null = nulls >> place & 1
@@ -129,7 +137,7 @@ def _record(ticker: bytes, columns: tuple[tuple[str, str], ...], nulls: int) -> 
         if not is_null:
             fields.append((name, dtype))
     record = np.zeros((), np.dtype(fields))
-    record["count"], record["ticker_bytes"], record["ticker"] = len(columns) + 1, len(ticker), ticker
+    record["count"], record["ticker_bytes"] = len(columns) + 1, name_bytes
     for name, length in lengths.items():
         record[name] = length
     return record

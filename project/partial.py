@@ -20,7 +20,6 @@ from project.build import Progress, no_progress
 from project.content import Fingerprint
 from project.errors import UnknownSymbols
 from project.generation import NEXT, advance, complete_next, create_next, live_generation
-from project.kinds import KINDS
 from project.replay import BATCH_PAYLOADS, Now, Replayed, fold_onto, go_live, projector
 from project.rows import BarRows
 from project.ruleset import Ruleset
@@ -29,8 +28,20 @@ from project.unload import fingerprint_of
 from sql import load_queries
 
 _QUERIES = load_queries("partial.sql")
-_TAKE_OVER_BUT = [_QUERIES[name] for name in ("take_over_bars", "take_over_revisions", "take_over_rejections")]
-_TAKE_OVER = [_QUERIES[f"take_over_{table}"] for table in ("symbol_status", "factor", *(kind.table for kind in KINDS))]
+_TAKE_OVER_BUT_CHOSEN = (
+    _QUERIES["take_over_bars"],
+    _QUERIES["take_over_revisions"],
+    _QUERIES["take_over_rejections"],
+)
+_TAKE_OVER = (
+    _QUERIES["take_over_symbol_status"],
+    _QUERIES["take_over_factor"],
+    _QUERIES["take_over_split"],
+    _QUERIES["take_over_dividend"],
+    _QUERIES["take_over_override"],
+    _QUERIES["take_over_listing"],
+    _QUERIES["take_over_ticker_change"],
+)
 _KNOWN = _QUERIES["known_symbols"]
 _PAYLOADS = _QUERIES["payloads_of_choice"]
 _COUNT_AGAIN = _QUERIES["count_again"]
@@ -115,7 +126,7 @@ async def _fold_chosen(
 
 async def _take_over(connection: asyncpg.Connection, choice: Choice) -> None:
     """Copy the live generation into the next one's empty tables, but for the chosen bars."""
-    for query in _TAKE_OVER_BUT:
+    for query in _TAKE_OVER_BUT_CHOSEN:
         await connection.execute(query, choice.symbols, choice.first)
     for query in _TAKE_OVER:
         await connection.execute(query)

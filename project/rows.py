@@ -43,7 +43,10 @@ class Tickers:
 
     def codes(self, names: Sequence[str]) -> Ints:
         """Return the numbers of many tickers."""
-        return np.fromiter(map(self.code, names), np.int64, len(names))
+        try:
+            return np.fromiter(map(self._codes.__getitem__, names), np.int64, len(names))
+        except KeyError:  # which is rare: in an archive tickers come again and again
+            return np.fromiter(map(self.code, names), np.int64, len(names))
 
     def ranks(self) -> Ints:
         """Return for each number its place in byte order, the order of COLLATE "C"."""

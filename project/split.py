@@ -1,7 +1,6 @@
 """The split: `split_from` old shares become `split_to` new ones on the ex-date. A record and its arithmetic."""
 
 import datetime as dt
-from collections.abc import Iterable
 from typing import ClassVar
 
 from project.record import Record
@@ -37,9 +36,3 @@ def price_factor(split: Split) -> float:
     Source: Polygon /stocks/v1/splits and /v3/reference/splits (split_from, split_to).
     """
     return split.split_from / split.split_to
-
-
-def distinct_splits(splits: Iterable[Split]) -> list[Split]:
-    """Return each split once, by ticker and ex-date: the vendor is known to send one event under two ids."""
-    seen = {(split.ticker, split.execution_date, price_factor(split)): split for split in splits}
-    return sorted(seen.values(), key=lambda split: (split.ticker, split.execution_date, price_factor(split)))

@@ -262,7 +262,9 @@ CREATE TABLE symbol_status (
 COMMENT ON TABLE symbol_status IS 'One row for every ticker that bars were asked for or came of, rejected ones too; bars may be 0.';
 COMMENT ON COLUMN symbol_status.last_archive_seq IS 'The last payload that spoke of it.';
 
--- Bound to the tables above when it is made, so it means its own generation wherever that schema is renamed to.
+-- Bound to the tables above when it is made, so it means its own generation wherever that schema is renamed to. A
+-- version ends at the instant at which the next one was fetched, so of those fetched by then the one archived last was
+-- believed, in whatever order they were fetched.
 CREATE FUNCTION bars_known_at(asked_ticker text, first_session date, last_session date, instant timestamptz)
 RETURNS TABLE (
     ticker text,
@@ -329,10 +331,9 @@ BEGIN ATOMIC
         WHERE old.ticker = asked_ticker COLLATE "C"
             AND old.session BETWEEN first_session AND last_session
             AND old.known_from <= instant
-            AND old.known_to > instant
     ) AS version
     ORDER BY
         version.session,
         version.archive_seq DESC;
 END;
-COMMENT ON FUNCTION bars_known_at IS 'The bars of a ticker as they were believed at an instant, unadjusted; none for a session of which nothing was known yet. known_to is when the values were restated, NULL while they stand. Where spans overlap, since payloads may be archived in another order than they were fetched, the highest archive_seq is what was believed.';
+COMMENT ON FUNCTION bars_known_at IS 'The bars of a ticker as they were believed at an instant, unadjusted; none for a session of which nothing was known yet. known_to is when the values were restated, NULL while they stand.';

@@ -83,7 +83,7 @@ async def test_a_tighter_rule_changes_flags_after_a_rebuild_and_asks_the_vendor_
     shipped = Path(__file__).parents[2] / "ops" / "rules.toml"
     edited = tmp_path / "rules.toml"
     edited.write_text(shipped.read_text().replace("limit = 0.10", "limit = 0.05"))
-    after = await _facts({**command_environ, "RULES": str(edited)}, "project", "--rebuild")
+    after = await _facts({**command_environ, "RULES": str(edited)}, "project", "--rebuild", "--yes")
     assert (before["gaps_flagged"], after["gaps_flagged"]) == (0, 1)
     assert after["ruleset_hash"] != before["ruleset_hash"]
     assert after["archive_head"] == before["archive_head"]

@@ -146,7 +146,9 @@ def _archives(draw: st.DrawFn) -> list[Response]:
         if sent and draw(st.integers(0, 4)) == 0:
             sent.append(msgspec.structs.replace(draw(st.sampled_from(sent)), fetched_at=draw(_instants)))
         else:
-            sent.append(draw(st.one_of(_range(), _range(), _grouped(), _actions(), _decisions(), _decisions(), _no_answers())))
+            sent.append(
+                draw(st.one_of(_range(), _range(), _grouped(), _actions(), _decisions(), _decisions(), _no_answers()))
+            )
     return sent
 
 

@@ -11,10 +11,11 @@ from archive.payload import Response
 from project.audit import Audit, audit_session, reconcile
 from project.decisions import Verb
 from project.errors import AuditFailed, NothingProjected
-from project.evidence import gather
+from project.evidence import gather, require_all_rows
 from project.missing import find_missing
+from project.rejection import Rejection
 from project.replay import catch_up, catch_up_or_build, rebuild
-from tests.payloads import archive_all, bar, grouped_response, range_response, split, splits_response
+from tests.payloads import archive_all, as_payload, bar, grouped_response, range_response, split, splits_response
 from tests.project.decided import about_bar
 from tests.project.random_archive import FIRST, LAST, NO_SESSION, SESSIONS, TICKERS, responses, small_ruleset
 
@@ -318,3 +319,16 @@ async def audit_within(connection: asyncpg.Connection) -> Audit:
     """Return the audit as a transaction sees it that will be rolled back."""
     evidence = await gather(connection, DAY, None)
     return reconcile(evidence, await find_missing(connection, evidence))
+
+
+@pytest.mark.parametrize("session", [DAY, None])
+def test_a_payload_of_which_a_row_became_nothing_fails_the_audit(session: dt.date | None) -> None:
+    payload = as_payload(range_response("AAPL", [bar(DAY), bar(DAY), bar(SESSIONS[4])]), 7)
+    duplicate = Rejection(7, 1, "AAPL", DAY, ("duplicate_key",), "{}")
+    assert require_all_rows(payload, 2, [duplicate], session) == 3
+    for accepted, rejections in ((1, [duplicate]), (3, [duplicate]), (2, [])):
+        with pytest.raises(
+            AuditFailed, match=r"payload 7: it has 3 rows, of which \d are bars and \d rejected"
+        ) as caught:
+            require_all_rows(payload, accepted, rejections, session)
+        assert (caught.value.session, caught.value.archive_seq) == (session, 7)

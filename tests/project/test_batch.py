@@ -46,7 +46,7 @@ def test_each_kind_of_answer_is_read_by_its_own_decoder() -> None:
     assert (batch.payloads, batch.last_seq, batch.rejections) == (4, 4, [])
 
 
-@pytest.mark.parametrize("endpoint", [Endpoint.TICKERS, Endpoint.TICKER_EVENTS, Endpoint.HOLIDAYS])
+@pytest.mark.parametrize("endpoint", [Endpoint.HOLIDAYS])
 def test_a_payload_that_nobody_decodes_holds_no_rows_whatever_its_shape(endpoint: Endpoint) -> None:
     batch = _batch(respond(Request(endpoint, "/v3/x"), b"[1,2]"))
     assert (batch.bars, batch.rejections, batch.payloads) == ([], [], 1)

@@ -101,7 +101,7 @@ async def test_edited_rules_are_warned_of_and_applied_by_a_rebuild(
     assert len(plain.stderr.splitlines()) == 1
     assert (facts["ruleset_hash"], facts["rules_changed"]) == (shipped, True)
     assert (facts["bars"], facts["gaps_flagged"]) == (2 * len(SESSIONS), 0)
-    rebuilt = _facts(command_environ, "project", "--rebuild", RULES=strict_rules)
+    rebuilt = _facts(command_environ, "project", "--rebuild", "--yes", RULES=strict_rules)
     assert rebuilt["ruleset_hash"] != shipped
     assert (rebuilt["gaps_flagged"], rebuilt["rules_changed"]) == (2, False)
 
@@ -120,7 +120,9 @@ async def test_audit_leaves_with_1_when_the_table_was_tampered_with(
     await owner.execute("UPDATE projection.bar SET close = 1 WHERE session = $1", GAP_AT)
     done = run_command(command_environ, "audit", str(GAP_AT))
     assert done.returncode == 1
-    assert complaint(done) == f"error: audit {GAP_AT}: AAPL in the table is not what payload 1 says; rebuild"
+    assert complaint(done) == (
+        f"error: audit {GAP_AT}: AAPL: close is 1 in bar, by payload 1 it is 10.8; `project --rebuild` makes it anew"
+    )
 
 
 async def test_before_the_first_projection_status_and_audit_say_so(
@@ -156,7 +158,7 @@ async def test_a_second_projector_is_told_to_wait(
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (("[rules.large_gap]", "[rules.large_gpa]"), "unknown rule 'large_gpa'; known are high_brackets, "),
+        (("large_gap", "large_gpa"), "unknown rule 'large_gpa'; known are high_brackets, "),
         (("penalty = 0.2", "penalty = -0.2"), "rule large_gap: penalty is -0.2; it must be a number from 0 to 1"),
         (("validated_from = 0.85", "validated_from = "), "is not TOML: "),
     ],

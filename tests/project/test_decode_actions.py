@@ -46,7 +46,7 @@ def _dividends(*rows: Row) -> tuple[list[Dividend], list[Rejection]]:
 def test_a_split_of_the_new_route_is_read() -> None:
     row = {**SPLIT, "adjustment_type": '"forward_split"', "historical_adjustment_factor": "0.017857"}
     expected = Split(
-        "AAPL", "E1", EX_DATE, 1.0, 7.0, "forward_split", archive_seq=7, known_from=FETCHED_AT, asked=ASKED
+        "AAPL", "E1", EX_DATE, 1.0, 7.0, "forward_split", 0.017857, archive_seq=7, known_from=FETCHED_AT, asked=ASKED
     )
     assert _splits(row) == ([expected], [])
 

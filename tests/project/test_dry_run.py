@@ -4,20 +4,27 @@ import asyncio
 import datetime as dt
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 
 import asyncpg
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archive.payload import Response
+from project import rules as rules_module
+from project import ruleset as ruleset_module
+from project.compare import RuleChanges
 from project.dry_run import DryRun, dry_run
 from project.errors import ChangeBudgetExceeded, IncomparableProjection, NothingProjected, UndecodablePayload
 from project.generation import NEXT
 from project.replay import Replayed, catch_up, catch_up_or_build, rebuild
-from project.rules import RULES, Rule
-from project.ruleset import Ruleset
+from project.rows import Bools
+from project.rules import RULES, Limits, Rule, rule
+from project.ruleset import DEFAULT_RULES, Ruleset, read_ruleset
+from project.series import Series
 from sql.connect import Role, open_pool
 from tests.payloads import archive_all, bar, range_response
 from tests.project.random_archive import SESSIONS, TICKERS, responses, small_ruleset
@@ -109,9 +116,9 @@ async def test_a_dry_run_tells_what_the_rebuild_does(
         set(old["failed"] or ()) != set(new["failed"] or ()) or old["quality_score"] != new["quality_score"]
         for old, new in both
     )
-    for name, rule in told.by_rule.items():
-        assert rule.before == sum(name in (row["failed"] or ()) for row in before.values())
-        assert rule.after == sum(name in (row["failed"] or ()) for row in after.values())
+    for name, said in told.by_rule.items():
+        assert said.before == sum(name in (row["failed"] or ()) for row in before.values())
+        assert said.after == sum(name in (row["failed"] or ()) for row in after.values())
     assert sum(each.before for each in told.by_year.values()) == len(before)
     if done.changes is not None:
         assert done.changes == told
@@ -167,6 +174,32 @@ def _in_a_thread(job: Coroutine[None, None, None]) -> None:
     thread = threading.Thread(target=lambda: asyncio.run(job))
     thread.start()
     thread.join()
+
+
+async def test_a_new_rule_is_one_function_and_one_line(
+    ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the README has it: the function under `@rule`, the line under [rules], and what it would change is told."""
+    monkeypatch.setattr(ruleset_module, "RULES", rules := dict(RULES))
+    monkeypatch.setattr(rules_module, "RULES", rules)
+
+    @rule(source="a share that trades between 10 and 20 USD on one day deserves a look", limits=("limit",))
+    def wide_range(series: Series, limits: Limits) -> Bools:
+        """Fail where high / low − 1 > limit."""
+        return np.asarray(series.high / series.low - 1 > limits["limit"])
+
+    path = tmp_path / "rules.toml"
+    path.write_text(DEFAULT_RULES.read_text() + "wide_range = { penalty = 0.2, limit = 0.5 }\n")
+    rows = [bar(session, (10.0, 10.0 + place, 10.0, 10.0)) for place, session in enumerate(SESSIONS)]
+    await archive_all(ingest_pool, [range_response("AAPL", rows)])
+    await rebuild(project_pool, read_ruleset(DEFAULT_RULES), _now)
+    told = (await _dry(project_pool, read_ruleset(path))).changes
+    too_wide = len(SESSIONS) - 6
+    expected = RuleChanges(after=too_wide, newly_failing=too_wide, no_longer_validated=too_wide)
+    assert told.by_rule["wide_range"] == expected
+    await rebuild(project_pool, read_ruleset(path), _now)
+    flagged = await project_pool.fetchval("SELECT count(*) FROM projection.bar WHERE failed_rules >> 8 & 1 = 1")
+    assert flagged == too_wide
 
 
 async def test_payloads_that_the_live_projection_lacks_are_left_out(

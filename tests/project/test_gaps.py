@@ -28,7 +28,16 @@ from project.gaps import (
 from project.replay import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from project.symbol import UnknownSymbol
-from tests.payloads import Row, archive_all, bar, grouped_response, range_response, respond
+from tests.payloads import (
+    Row,
+    archive_all,
+    bar,
+    dividend,
+    dividends_response,
+    grouped_response,
+    range_response,
+    respond,
+)
 from tests.project.market_files import bars_of, lines, symbols
 from tests.project.tickers_payloads import events_response, listed, tickers_response
 
@@ -66,7 +75,8 @@ def _classes(traded: Traded, known: Known, market: Market | None = None) -> list
     found = find_missing(traded, known, DAYS, market)
     gaps = describe("A", found, traded, known, DAYS, market)
     assert sum(found.counts().values()) == sum(gap.sessions for gap in gaps) == len(found.place)
-    return [(gap.kind, *((day - EPOCH).days - int(DAYS[0]) for day in (gap.first, gap.last))) for gap in gaps]
+    zero = EPOCH + dt.timedelta(days=int(DAYS[0]))
+    return [(gap.kind, (gap.first - zero).days, (gap.last - zero).days) for gap in gaps]
 
 
 def test_a_whole_series_misses_nothing() -> None:
@@ -221,8 +231,8 @@ def _told(found: SymbolGaps) -> list[tuple[str, str, str]]:
     return [(gap.kind.value, str(gap.first), str(gap.last)) for gap in found.gaps]
 
 
-def _rows(missing: Sequence[dt.date], **facts: float) -> list[Row]:
-    return [bar(session, 10.0, 1e6, **facts) for session in SESSIONS if session not in missing]
+def _rows() -> list[Row]:
+    return [bar(session, 10.0, 1e6) for session in SESSIONS]
 
 
 async def test_of_a_symbol_by_name_all_classes_are_found(ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool) -> None:
@@ -239,6 +249,7 @@ async def test_of_a_symbol_by_name_all_classes_are_found(ingest_pool: asyncpg.Po
             range_response("A", rest, unasked[-1] + day, SESSIONS[-1]),
             respond(range_response("A", [], unasked[0], unasked[-1]).request, b"{}", status=429),
             tickers_response([listed("A", delisted_utc=f"{last + day}T04:00:00Z")]),
+            dividends_response([{**dividend("A", hole, 1.0, "D1"), "cash_amount": '"none"'}]),
         ],
     )
     await rebuild(project_pool, RULESET, lambda: NOW)
@@ -303,13 +314,32 @@ async def test_a_renamed_ticker_misses_nothing_after_its_last_bar(
 async def test_a_payload_that_is_not_projected_yet_speaks_of_nothing(
     ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool
 ) -> None:
-    rows = _rows([])
+    rows = _rows()
     await archive_all(ingest_pool, [range_response("A", rows, SESSIONS[0], SESSIONS[-1])])
     await rebuild(project_pool, RULESET, lambda: NOW)
     before = await _gaps(project_pool, "A")
     assert [gap.kind for gap in before.gaps] == [GapKind.NOT_FETCHED]
     await archive_all(ingest_pool, [range_response("A", [], SESSIONS[-1], NOW.date())])
     assert await _gaps(project_pool, "A") == before
+
+
+_ASSESS = """
+    INSERT INTO archive.assessment (archive_seq, assessor, outcome, row_count, first_session, last_session, otc)
+    VALUES ($1, 2, 'answer', 20, $2, $3, $4)
+"""
+
+
+async def test_answers_for_the_whole_market_say_nothing_of_what_trades_over_the_counter(
+    ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool
+) -> None:
+    now = dt.datetime.combine(SESSIONS[41] + dt.timedelta(days=1), dt.time(12), dt.UTC)
+    rows = [bar(session) for session in SESSIONS[20:40]]
+    market = grouped_response(SESSIONS[40], [bar(SESSIONS[40], ticker="B")])
+    seq, _ = await archive_all(ingest_pool, [range_response("A", rows, SESSIONS[20], SESSIONS[39]), market])
+    await rebuild(project_pool, RULESET, lambda: NOW)
+    assert _told(await _gaps(project_pool, "A", now)) == [("no_trade", str(SESSIONS[40]), str(SESSIONS[40]))]
+    await ingest_pool.execute(_ASSESS, seq, SESSIONS[20], SESSIONS[39], True)
+    assert _told(await _gaps(project_pool, "A", now)) == [("not_fetched", str(SESSIONS[40]), str(SESSIONS[40]))]
 
 
 async def test_an_assessed_answer_speaks_of_its_first_to_its_last_row(
@@ -324,18 +354,12 @@ async def test_an_assessed_answer_speaks_of_its_first_to_its_last_row(
         "after_delisting",
         "not_fetched",
     ]
-    await ingest_pool.execute(
-        "INSERT INTO archive.assessment (archive_seq, assessor, outcome, row_count, first_session, last_session)"
-        " VALUES ($1, 2, 'answer', 20, $2, $3)",
-        seq,
-        SESSIONS[20],
-        SESSIONS[39],
-    )
+    await ingest_pool.execute(_ASSESS, seq, SESSIONS[20], SESSIONS[39], False)
     assert _told(await _gaps(project_pool, "A")) == [("not_fetched", str(SESSIONS[40]), "2024-06-28")]
 
 
 async def test_a_symbol_that_nobody_knows_is_refused(ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool) -> None:
-    await archive_all(ingest_pool, [range_response("BCpC", _rows([]))])
+    await archive_all(ingest_pool, [range_response("BCpC", _rows())])
     await rebuild(project_pool, RULESET, lambda: NOW)
     with pytest.raises(UnknownSymbol, match="symbol 'BCPC': nothing is known of it"):
         await _gaps(project_pool, "BCPC")

@@ -1,14 +1,16 @@
 """Overrides: what a person decided of a bar stands over the rules, through replay and restatement, until revoked."""
 
 import datetime as dt
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from archive.payload import Response
 from project.decisions import Verb
 from project.errors import UndecodablePayload
 from project.judged import JudgedBars
@@ -94,6 +96,37 @@ async def test_an_override_holds_over_the_score_until_it_is_revoked(
     assert hashes[0] == hashes[4]
     versions = await project_pool.fetch("SELECT verdict, ended_by FROM projection.override ORDER BY archive_seq")
     assert [tuple(row) for row in versions] == [("accept", 3), ("reject", 4), ("accept", 5)]
+
+
+_DECIDED_ON = SESSIONS[3:6]
+_decisions = st.builds(about_bar, st.sampled_from(list(Verb)[:3]), st.just("AAPL"), st.sampled_from(_DECIDED_ON))
+_restated = st.builds(
+    lambda session, price: range_response("AAPL", [bar(session, price)]),
+    st.sampled_from(_DECIDED_ON),
+    st.sampled_from([10.0, 13.0, 16.0]),
+)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    first=st.lists(_decisions | _restated, max_size=3),
+    later=st.lists(_decisions | _restated, min_size=1, max_size=8),
+    batch_payloads=st.integers(1, 4),
+)
+async def test_decisions_and_restatements_in_any_order_give_what_one_rebuild_gives(
+    ingest_pool: asyncpg.Pool,
+    project_pool: asyncpg.Pool,
+    empty: Callable[[], Awaitable[None]],
+    first: list[Response],
+    later: list[Response],
+    batch_payloads: int,
+) -> None:
+    await empty()
+    await archive_all(ingest_pool, [range_response("AAPL", ROWS), *first])
+    await rebuild(project_pool, RULESET, lambda: NOW)
+    await archive_all(ingest_pool, later)
+    await catch_up(project_pool, lambda: NOW, batch_payloads=batch_payloads)
+    await _require_consistent(project_pool)
 
 
 async def test_an_override_goes_on_holding_when_the_bar_is_restated(

@@ -298,7 +298,8 @@ def test_no_bars_have_no_verdicts() -> None:
 @given(st.lists(st.tuples(*[st.sampled_from([-1.0, 0.0, 9.0, 10.0, 11.0, 100.0, math.nan])] * 7), min_size=1))
 def test_all_failures_of_a_bar_are_found_in_one_pass(bars: list[tuple[float, ...]]) -> None:
     """One judgement finds what asking every rule alone finds, whatever else fails."""
-    series = Series(*np.array(bars).T, acted=np.arange(len(bars)) % 2 == 0)
+    columns = dict(zip(Series.__struct_fields__, np.array(bars).T, strict=False))
+    series = Series(**columns, acted=np.arange(len(bars)) % 2 == 0)
     together = judge(SHIPPED, series).failed_rules
     for bit, use in enumerate(SHIPPED.rules):
         alone = judge(msgspec.structs.replace(SHIPPED, rules=(use,)), series).failed_rules

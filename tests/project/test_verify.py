@@ -49,6 +49,13 @@ async def test_whatever_was_archived_and_caught_up_in_steps_is_verified(
     assert found.bars == await read_pool.fetchval("SELECT count(*) FROM projection.bar")
 
 
+ADD_A_TICKER = """
+    INSERT INTO projection.bar
+    SELECT (jsonb_populate_record(bar, '{"ticker": "AB"}')).*
+    FROM projection.bar
+    WHERE ticker = 'BCpC'
+"""
+ADD_A_SESSION = ADD_A_TICKER.replace('"ticker": "AB"', '"session": "2023-12-19"')
 # Each with what is said of the first row that differs.
 TAMPERINGS = {
     f"UPDATE projection.bar SET close = 1 WHERE ticker = 'AAPL' AND session = '{DAY}'": (
@@ -69,9 +76,8 @@ TAMPERINGS = {
     f"DELETE FROM projection.bar WHERE session >= '{DAY}'": f"bar AAPL {DAY} is missing in the table",
     "DELETE FROM projection.bar WHERE ticker = 'BCpC'": "bar BCpC 2023-12-20 is missing in the table",
     "UPDATE projection.bar SET ticker = 'AB' WHERE ticker = 'BCpC'": "bar BCpC 2023-12-20 is missing in the table",
-    "INSERT INTO projection.bar SELECT (jsonb_populate_record(bar, '{\"ticker\": \"AB\"}')).* FROM projection.bar WHERE ticker = 'BCpC'": (
-        "bar AB 2023-12-20 is in the table and in no replay"
-    ),
+    ADD_A_SESSION: "bar BCpC 2023-12-19 is in the table and in no replay",
+    ADD_A_TICKER: ("bar AB 2023-12-20 is in the table and in no replay"),
     "UPDATE projection.bar_revision SET superseded_by = 9": (
         "bar_revision AAPL 2023-12-26 of payload 1 has superseded_by 9, replayed 3"
     ),

@@ -76,6 +76,12 @@ def test_of_two_neighbours_the_one_that_shows_it_better_is_believed() -> None:
     assert _said(_one(split(1, 2, SESSIONS[AT + 1]), said)) == (SESSIONS[AT + 2], (Flag.DATED_OFF,))
 
 
+def test_a_neighbour_beyond_the_window_shows_nothing() -> None:
+    said = closes([100.0] * (AT + 1)) + closes([50.0] * 10, first=AT + 9)
+    assert (said[AT + 1].session - EX_DATE).days > WINDOW_DAYS
+    assert _said(_one(split(1, 2), said)) == (None, (Flag.CONTRADICTED,))
+
+
 def test_a_split_too_small_to_show_is_applied_as_stated() -> None:
     assert _said(_one(split(100, 105), closes([100.0] * 40))) == (EX_DATE, (Flag.UNCHECKED,))
 
@@ -132,6 +138,11 @@ def test_an_ended_version_is_a_duplicate_only_of_what_was_believed_with_it_to_it
     assert [_said(each) for each in weighed([first, later], halving())] == [(EX_DATE, ())] * 2
     ended, stays = split(name="t", seq=2, ended_by=5), split(seq=1)
     assert [_said(each) for each in weighed([stays, ended], halving())] == [(EX_DATE, ()), (None, (Flag.DUPLICATE,))]
+
+
+def test_what_had_ended_before_is_no_company() -> None:
+    ended, later = split(seq=1, ended_by=3), split(name="t", seq=2, ended_by=10)
+    assert [_said(each) for each in weighed([ended, later], halving())] == [(EX_DATE, ())] * 2
 
 
 def test_a_restated_split_is_weighed_without_what_it_replaces() -> None:
@@ -243,6 +254,17 @@ def test_a_price_is_restated_by_cash_in_dollars_only(currency: str | None, is_ap
 def test_a_dividend_without_a_close_before_is_applied_as_cash_alone() -> None:
     found = _one(dividend(0.5), [])
     assert (_said(found), found.price_factor) == ((EX_DATE, (Flag.UNCHECKED,)), None)
+
+
+def test_a_close_of_weeks_ago_is_not_the_close_before_a_dividend_that_no_bar_follows() -> None:
+    found = _one(dividend(0.5), closes([100.0] * 5))
+    assert (_said(found), found.price_factor) == ((EX_DATE, (Flag.UNCHECKED,)), None)
+
+
+def test_a_dividend_dated_off_takes_its_part_of_the_close_before_the_session_that_shows_it() -> None:
+    found = _one(dividend(40.0), closes([100.0] * (AT + 1) + [95.0, 80.0, 40.0]))
+    assert _said(found) == (SESSIONS[AT + 3], (Flag.DATED_OFF,))
+    assert found.price_factor == pytest.approx(0.5)
 
 
 def test_a_dividend_still_to_come_is_weighed_by_the_last_close() -> None:
