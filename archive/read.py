@@ -14,6 +14,7 @@ from sql import load_queries
 
 _QUERIES = load_queries("archive.sql")
 _HEAD = _QUERIES["archive_head"]
+_BODY_BYTES = _QUERIES["body_bytes_upto"]
 _AFTER = _QUERIES["payloads_after"]
 _ABOUT = _QUERIES["payloads_about"]
 _BATCH = 32
@@ -27,6 +28,12 @@ async def archive_head(connection: Connection) -> int:
     """Return the highest archive_seq, 0 for an empty archive."""
     head: int = await connection.fetchval(_HEAD)
     return head
+
+
+async def body_bytes(connection: Connection, upto: int) -> int:
+    """Return how many bytes the bodies with archive_seq ≤ upto have, unpacked."""
+    total: int = await connection.fetchval(_BODY_BYTES, upto)
+    return total
 
 
 async def read_payload(connection: Connection, archive_seq: int) -> Payload:

@@ -17,11 +17,11 @@ import numpy as np
 
 from archive.calendar import exchange_calendar
 from archive.payload import Endpoint
-from archive.read import payload_of, read_payloads, read_rows
+from archive.read import body_bytes, payload_of, read_payloads, read_rows
 from project.bar_decoder import Decoded, StoredRow
 from project.batch import Batch, holds_bars
 from project.circumstances import AllCircumstances
-from project.crew import Chunk, Spool, decode_chunks, default_workers
+from project.crew import Chunk, Spool, decode_chunks, workers_for
 from project.fold import EVERY_DAY, FoldedBars, fold_bars
 from project.judged import nothing_judged
 from project.kinds import Folded, fold_kinds
@@ -32,7 +32,7 @@ from project.skip import read_skips
 from project.spool import Spooled, count_rows, read_spooled
 from sql.errors import WarehouseError
 
-_PART_ROWS = 200_000
+_PART_ROWS = 100_000
 _CHUNK_BYTES = 4 * 2**20
 
 Progress = Callable[[int, int], None]
@@ -116,7 +116,7 @@ async def replay_archive(
     batch = blank()
     async with (
         aclosing(_chunks_of_bars(connection, head, batch, progress)) as chunks,
-        decode_chunks(chunks, blank, workers or default_workers()) as spools,
+        decode_chunks(chunks, blank, workers or workers_for(await body_bytes(connection, head))) as spools,
     ):
         with ThreadPoolExecutor(1) as thread:
             try:

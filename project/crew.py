@@ -1,7 +1,7 @@
-"""Payloads of bars decoded on every core: by a thread of this process first, then by processes of their own.
+"""Payloads of bars decoded on every core: by a thread of this process until processes of their own are ready for it.
 
-A process takes as long to start as this one takes to decode many megabytes, so this one begins alone, and hands over
-once much is done and the others are ready. A child is told what to do on its stdin, answers on its stdout and ends
+A process takes as long to start as this one takes to decode many megabytes, so a small archive is decoded here alone,
+and the beginning of a large one. A child is told what to do on its stdin, answers on its stdout and ends
 with either, so that it does not outlive its parent, however that ends. Payloads are handed out in the order of the
 archive, and of several that cannot be decoded the first is named, whoever met it.
 """
@@ -25,7 +25,7 @@ from project.errors import WorkerFailed
 from project.spool import open_spool
 from sql.errors import WarehouseError
 
-_ALONE_BYTES = 64 * 2**20
+_FEW_BYTES = 96 * 2**20
 _MOST_WORKERS = 4
 _LENGTH_BYTES = 8
 _PACKAGES = Path(__file__).parents[1]
@@ -42,39 +42,39 @@ class Spool(msgspec.Struct, frozen=True):
     decoded: Decoded
 
 
-def default_workers() -> int:
-    """Return how many processes are to decode: one a core, up to four."""
-    return min(os.cpu_count() or 1, _MOST_WORKERS)
+def workers_for(body_bytes: int) -> int:
+    """Return how many are to decode so much: one a core, up to four, and one where starting others does not pay."""
+    return 1 if body_bytes < _FEW_BYTES else min(os.cpu_count() or 1, _MOST_WORKERS)
 
 
 @asynccontextmanager
 async def decode_chunks(chunks: AsyncIterator[Chunk], blank: Blank, workers: int) -> AsyncIterator[list[Spool]]:
-    """Yield what the payloads of bars in `chunks` say; the files are gone afterwards.
+    """Yield what the payloads of bars in `chunks` say; the files are gone afterwards. Of one worker there is no child.
 
     Raises: UndecodablePayload, DamagedPayload, SpoolFull, WorkerFailed, and what `chunks` raises.
     """
-    queue = _Queue(chunks)
     with ExitStack() as files:
-        spools = [files.enter_context(open_spool())]
+        spools = [files.enter_context(open_spool()) for _ in range(1 if workers == 1 else 1 + workers)]
         with ThreadPoolExecutor(1) as thread:
             own = _Own(BarDecoder(blank(), spools[0].fileno()), thread)
-            await queue.serve(own.decode, lambda: workers == 1 or queue.handed_out_bytes < _ALONE_BYTES)
-            if not queue.is_empty:
-                spools += [files.enter_context(open_spool()) for _ in range(workers)]
-            decoded = await _hand_over(queue, own, blank, spools[1:])
+            decoded = await _decode(_Queue(chunks), own, blank, spools[1:])
         yield [*map(Spool, spools, decoded)]
 
 
-async def _hand_over(queue: "_Queue", own: "_Own", blank: Blank, spools: Sequence[BinaryIO]) -> list[Decoded]:
-    """Have children decode what is left, each into a file, and `own` until all of them are ready."""
+async def _decode(queue: "_Queue", own: "_Own", blank: Blank, spools: Sequence[BinaryIO]) -> list[Decoded]:
+    """Have children decode what the queue has, each into a file, and `own` until all of them are ready."""
     async with AsyncExitStack() as open_children:
         children = [await open_children.enter_async_context(_open_child(blank, spool)) for spool in spools]
         async with asyncio.TaskGroup() as crew:
             for child in children:
                 crew.create_task(queue.serve(child.decode, lambda: True))
-            crew.create_task(queue.serve(own.decode, lambda: not all(child.is_ready for child in children)))
+            crew.create_task(queue.serve(own.decode, lambda: not children or not all(map(_is_ready, children))))
         queue.raise_first()
         return [await own.finish(), *[await child.finish() for child in children]]
+
+
+def _is_ready(child: "_Child") -> bool:
+    return child.is_ready
 
 
 class _Own:
@@ -99,8 +99,6 @@ class _Queue:
         self._chunks = chunks
         self._lock = asyncio.Lock()
         self._errors: list[Exception] = []
-        self.handed_out_bytes = 0
-        self.is_empty = False
 
     async def serve(self, decode: Callable[[Chunk], Awaitable[None]], goes_on: Callable[[], bool]) -> None:
         """Have chunks decoded one after the other, as long as there are any and `goes_on` says so."""
@@ -117,19 +115,13 @@ class _Queue:
 
     async def _next(self) -> Chunk:
         async with self._lock:
-            chunk = await self._read()
-            self.is_empty = not chunk
-            self.handed_out_bytes += sum(row["body_bytes"] for row in chunk)
-            return chunk
-
-    async def _read(self) -> Chunk:
-        try:
-            if not self._errors:
-                async for chunk in self._chunks:
-                    return chunk
-        except Exception as exc:
-            self._errors.append(exc)
-        return ()
+            try:
+                if not self._errors:
+                    async for chunk in self._chunks:
+                        return chunk
+            except Exception as exc:
+                self._errors.append(exc)
+            return ()
 
 
 class _Child:

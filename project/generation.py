@@ -10,6 +10,7 @@ import uuid
 
 import asyncpg
 import msgspec
+import numpy as np
 
 from archive.calendar import Calendar, exchange_calendar
 from project.content import Fingerprint
@@ -36,6 +37,7 @@ _READ = _QUERIES["read_generation"]
 _INSERT = _QUERIES["insert_generation"]
 _ADVANCE = _QUERIES["advance_generation"]
 _INSERT_RULE = _QUERIES["insert_rule"]
+_INSERT_SESSIONS = _QUERIES["insert_sessions"]
 _RECORD_RULESET = _QUERIES["record_ruleset"]
 _READ_RULESET = _QUERIES["read_ruleset"]
 _LOCK_APPEND = load_queries("archive.sql")["lock_append"]
@@ -110,14 +112,11 @@ async def create_next(connection: asyncpg.Connection, ruleset: Ruleset, calendar
         await connection.executemany(
             _INSERT_RULE, [(bit, use.name, use.penalty, use.group) for bit, use in enumerate(ruleset.rules)]
         )
-        await connection.copy_records_to_table(
-            "session",
-            records=[
-                (session, opens.replace(tzinfo=dt.UTC), closes.replace(tzinfo=dt.UTC))
-                for session, opens, closes in zip(
-                    calendar.sessions.tolist(), calendar.opens.tolist(), calendar.closes.tolist(), strict=True
-                )
-            ],
+        await connection.execute(
+            _INSERT_SESSIONS,
+            calendar.sessions.astype(np.int64).tolist(),
+            calendar.opens.astype(np.int64).tolist(),
+            calendar.closes.astype(np.int64).tolist(),
         )
 
 

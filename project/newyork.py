@@ -5,6 +5,7 @@ date in New York is right for both, and nothing is ever keyed on `t` itself.
 """
 
 import datetime as dt
+from bisect import bisect_left
 from functools import cache
 
 import numpy as np
@@ -13,6 +14,7 @@ from archive.calendar import NEW_YORK
 from project.rows import Floats, Ints
 
 _DAY_S = 86_400
+_WEEK_S = 7 * _DAY_S
 _FIRST, _LAST = dt.date(1960, 1, 1), dt.date(2100, 1, 1)
 NO_DAY = np.iinfo(np.int64).min
 
@@ -36,21 +38,14 @@ def new_york_days(t_ms: Floats) -> Ints:
 @cache
 def _utc_offsets() -> tuple[Ints, Ints]:
     """Return the instants at which New York's offset from UTC changes, and the offset from each on, in seconds."""
-    starts, offsets = [], []
-    hour = _epoch_s(_FIRST)
-    end = _epoch_s(_LAST)
-    offset = None
-    while hour < end:
-        found = _offset_at(hour)
-        if found != offset:
-            # Step back to the hour of the change; the offset moved within the day before.
-            change = hour
-            while offset is not None and _offset_at(change - 3600) == found:
-                change -= 3600
-            starts.append(change)
-            offsets.append(found)
-            offset = found
-        hour += _DAY_S
+    first_s, last_s = _epoch_s(_FIRST), _epoch_s(_LAST)
+    starts, offsets = [first_s], [_offset_at(first_s)]
+    for week in range(first_s + _WEEK_S, last_s, _WEEK_S):
+        if _offset_at(week) != offsets[-1]:
+            # New York never changed its clocks twice in a week; look for the hour within the last one.
+            hours = range(week - _WEEK_S, week + 1, 3600)
+            starts.append(hours[bisect_left(hours, True, key=lambda hour: _offset_at(hour) != offsets[-1])])
+            offsets.append(_offset_at(week))
     return np.array(starts, np.int64), np.array(offsets, np.int64)
 
 

@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 import numpy as np
 
+from project.columnar import Columnar
 from project.fold import FoldedBars
 from project.judged import JudgedBars
 from project.load import copy_bars, copy_revisions
@@ -29,13 +30,13 @@ async def read_bars(
     connection: asyncpg.Connection, tickers: Tickers, codes: Ints, since: Ints, look_back: int
 ) -> JudgedBars:
     """Return the bars of some tickers from a day each on, and `look_back` bars before it; in no particular order."""
-    records = await connection.fetch(
+    rows = await connection.fetch(
         _BARS_SINCE,
         [tickers.names[code] for code in codes.tolist()],
         [_EPOCH + dt.timedelta(days=day) for day in since.tolist()],
         look_back,
     )
-    return bars_of_records(records, tickers)
+    return Columnar(rows, tickers).judged()
 
 
 def bars_of_records(records: Sequence[asyncpg.Record], tickers: Tickers) -> JudgedBars:

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 import asyncpg
 import msgspec
-import numpy as np
 
 from project import content
+from project.columnar import Columnar
 from project.content import Fingerprint
 from project.factor import Factor, factor_of
 from project.generation import use_schema
@@ -19,7 +19,7 @@ from project.judged import JudgedBars
 from project.kinds import KINDS
 from project.record import Record
 from project.rejection import Rejection
-from project.rows import VALUES, BarRows, Bools, Floats, Ints, Tickers
+from project.rows import BarRows, Ints, Tickers
 from sql import load_queries
 
 PART_ROWS = 200_000
@@ -31,9 +31,6 @@ _REVISION_COLUMNS = _QUERIES["revision_columns_of"]
 _EVERY_FACTOR = _QUERIES["every_factor"]
 _EVERY_REJECTION = _QUERIES["every_rejection"]
 
-# Source: PostgreSQL's binary forms; dates and instants count from 2000-01-01, in days and µs.
-_DAY_OF_2000 = 10_957
-_US_OF_2000 = _DAY_OF_2000 * 86_400_000_000
 _FETCHED = 5_000
 
 
@@ -48,21 +45,13 @@ class Revisions(msgspec.Struct, frozen=True):
 async def read_part(connection: asyncpg.Connection, schema: str, tickers: Sequence[str]) -> JudgedBars:
     """Return the bars of some tickers in order of (ticker, session); ticker k of the bars is `tickers[k]`."""
     await use_schema(connection, schema)
-    part = _Columns(await connection.fetch(_BAR_COLUMNS, tickers), tickers)
-    return JudgedBars(
-        part.bars(),
-        part.floats("gap"),
-        part.floats("volume_ratio"),
-        part.ints("failed_rules"),
-        part.floats("quality_score"),
-        part.bools("validated"),
-    )
+    return Columnar(await connection.fetch(_BAR_COLUMNS, tickers), Tickers(tickers)).judged()
 
 
 async def read_revisions(connection: asyncpg.Connection, schema: str, tickers: Sequence[str]) -> Revisions:
     """Return the revisions of some tickers in order of (ticker, session, archive_seq), numbered as in `read_part`."""
     await use_schema(connection, schema)
-    part = _Columns(await connection.fetch(_REVISION_COLUMNS, tickers), tickers)
+    part = Columnar(await connection.fetch(_REVISION_COLUMNS, tickers), Tickers(tickers))
     return Revisions(part.bars(), part.instants("known_to"), part.ints("superseded_by"))
 
 
@@ -122,43 +111,6 @@ async def fingerprint_of(connection: asyncpg.Connection, schema: str) -> Fingerp
 def of_revisions(revisions: Revisions, tickers: Tickers) -> Fingerprint:
     """Return the fingerprint of revisions."""
     return content.of_revisions(revisions.old, revisions.known_to, revisions.superseded_by, tickers)
-
-
-class _Columns:
-    """Rows of one ticker each, whose columns are values end to end, put together to whole columns."""
-
-    def __init__(self, rows: Sequence[asyncpg.Record], tickers: Sequence[str]) -> None:
-        self._rows = rows
-        self._place = {ticker: place for place, ticker in enumerate(tickers)}
-
-    def bars(self) -> BarRows:
-        lengths = [len(row["session"]) // 4 for row in self._rows]
-        places = np.array([self._place[row["ticker"]] for row in self._rows], np.int64)
-        values = np.empty((len(VALUES), sum(lengths)))
-        for place, name in enumerate(VALUES):
-            values[place] = np.frombuffer(self._joined(name), ">f8")
-        return BarRows(
-            np.repeat(places, lengths),
-            np.frombuffer(self._joined("session"), ">i4").astype(np.int64) + _DAY_OF_2000,
-            values,
-            self.ints("archive_seq"),
-            self.instants("known_from"),
-        )
-
-    def floats(self, name: str) -> Floats:
-        return np.frombuffer(self._joined(name), ">f8").astype(np.float64)
-
-    def ints(self, name: str) -> Ints:
-        return np.frombuffer(self._joined(name), ">i8").astype(np.int64)
-
-    def instants(self, name: str) -> Ints:
-        return self.ints(name) + _US_OF_2000
-
-    def bools(self, name: str) -> Bools:
-        return np.frombuffer(self._joined(name), np.bool_).copy()
-
-    def _joined(self, name: str) -> bytes:
-        return b"".join([row[name] for row in self._rows])
 
 
 async def _read_all(connection: asyncpg.Connection, schema: str, query: str) -> AsyncIterator[Sequence[asyncpg.Record]]:

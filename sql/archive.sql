@@ -14,6 +14,12 @@ SELECT archive.lock_append()
 SELECT coalesce(max(archive_seq), 0)
 FROM archive.payload
 
+-- name: body_bytes_upto
+-- $1 up to this archive_seq
+SELECT coalesce(sum(body_bytes), 0)::bigint
+FROM archive.payload
+WHERE archive_seq <= $1
+
 -- name: payloads_after
 -- Payloads in commit order. $1 after this archive_seq, $2 up to this one, $3 how many at most
 SELECT

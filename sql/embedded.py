@@ -37,7 +37,7 @@ work_mem = 32MB
 maintenance_work_mem = 256MB
 max_wal_size = 4GB
 min_wal_size = 256MB
-wal_compression = on
+wal_compression = off
 timezone = UTC
 log_timezone = UTC
 """

@@ -23,7 +23,7 @@ CREATE SCHEMA projection_next
 ALTER TABLE bar ADD CONSTRAINT bar_key PRIMARY KEY (ticker, session)
 
 -- name: analyze_generation
-ANALYZE bar, bar_revision, rejection, split, dividend, override, listing, ticker_change, symbol_status
+ANALYZE bar (ticker, session), bar_revision, rejection, split, dividend, override, listing, ticker_change, symbol_status
 
 -- name: let_readers_in
 GRANT USAGE ON SCHEMA projection_next TO warehouse_read, warehouse_ingest;
@@ -86,6 +86,15 @@ SET checkpoint = $1,
 INSERT INTO rule (bit, name, penalty, penalty_group)
 VALUES ($1, $2, $3, $4)
 
+-- name: insert_sessions
+-- $1 days since 1970-01-01, $2 opens and $3 closes in seconds since then, UTC
+INSERT INTO session (session, opens_at, closes_at)
+SELECT
+    date '1970-01-01' + day,
+    to_timestamp(opens_at),
+    to_timestamp(closes_at)
+FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) AS known (day, opens_at, closes_at)
+
 -- name: record_ruleset
 -- $1 hash, $2 body
 INSERT INTO archive.ruleset (ruleset_hash, body)
@@ -99,25 +108,25 @@ FROM archive.ruleset
 WHERE ruleset_hash = $1
 
 -- name: bars_since
--- For each ticker its bars from a session on, and those before it that a verdict may look back at.
--- $1 tickers, $2 sessions, $3 how many bars before
+-- For each ticker its bars from a session on, and those before it that a verdict may look back at: each column as the
+-- values of all of them end to end, as binary COPY has them. $1 tickers, $2 sessions, $3 how many bars before
 SELECT
-    found.ticker,
-    found.session,
-    found.open,
-    found.high,
-    found.low,
-    found.close,
-    found.volume,
-    found.vwap,
-    found.trades,
-    found.gap,
-    found.volume_ratio,
-    found.failed_rules,
-    found.quality_score,
-    found.validated,
-    found.archive_seq,
-    found.known_from
+    touched.ticker,
+    string_agg(date_send(found.session), '') AS session,
+    string_agg(float8send(found.open), '') AS open,
+    string_agg(float8send(found.high), '') AS high,
+    string_agg(float8send(found.low), '') AS low,
+    string_agg(float8send(found.close), '') AS close,
+    string_agg(float8send(found.volume), '') AS volume,
+    string_agg(float8send(coalesce(found.vwap, 'NaN')), '') AS vwap,
+    string_agg(float8send(coalesce(found.trades, 'NaN')), '') AS trades,
+    string_agg(float8send(coalesce(found.gap, 'NaN')), '') AS gap,
+    string_agg(float8send(coalesce(found.volume_ratio, 'NaN')), '') AS volume_ratio,
+    string_agg(int8send(found.failed_rules), '') AS failed_rules,
+    string_agg(float8send(found.quality_score), '') AS quality_score,
+    string_agg(boolsend(found.validated), '') AS validated,
+    string_agg(int8send(found.archive_seq), '') AS archive_seq,
+    string_agg(timestamptz_send(found.known_from), '') AS known_from
 FROM unnest($1::text[], $2::date[]) AS touched (ticker, since)
 CROSS JOIN LATERAL (
     SELECT bar.*
@@ -134,6 +143,7 @@ CROSS JOIN LATERAL (
         LIMIT $3
     )
 ) AS found
+GROUP BY touched.ticker
 
 -- name: create_incoming
 -- Bars to be written over what is there; gone with the transaction.

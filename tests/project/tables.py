@@ -17,7 +17,16 @@ from project.rejection import Rejection
 from project.rows import VALUES, BarRows, Ints, Tickers
 from project.store import bars_of_records
 
-TABLES = ("bar", "factor", "bar_revision", "rejection", "symbol_status", "rule", "session", *(kind.table for kind in KINDS))
+TABLES = (
+    "bar",
+    "factor",
+    "bar_revision",
+    "rejection",
+    "symbol_status",
+    "rule",
+    "session",
+    *(kind.table for kind in KINDS),
+)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 

@@ -23,7 +23,7 @@ from archive.calendar import exchange_calendar
 from archive.compression import pack
 from archive.payload import Response
 from archive.read import archive_head
-from project import bar_decoder, build, content, crew
+from project import bar_decoder, build, content
 from project.batch import Batch
 from project.build import decode_archive, replay_archive
 from project.content import Fingerprint
@@ -42,12 +42,11 @@ Said = tuple[Fingerprint, list[object], dict[str, int], dict[str, Any], int]
 
 
 @contextmanager
-def _sizes(*, chunk_bytes: int = 1, alone_bytes: int = 0, part_rows: int = 3, run_rows: int = 2) -> Iterator[None]:
+def _sizes(*, chunk_bytes: int = 1, part_rows: int = 3, run_rows: int = 2) -> Iterator[None]:
     """Make sizes small enough for small archives to be cut by; what is shipped they never reach."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "_CHUNK_BYTES", chunk_bytes)
         patch.setattr(build, "_PART_ROWS", part_rows)
-        patch.setattr(crew, "_ALONE_BYTES", alone_bytes)
         patch.setattr(bar_decoder, "_RUN_ROWS", run_rows)
         yield
 
@@ -74,7 +73,6 @@ async def _replay(pool: asyncpg.Pool, workers: int) -> Said:
     part_rows=st.sampled_from([1, 5, 500_000]),
     run_rows=st.sampled_from([1, 4, 500_000]),
     chunk_bytes=st.sampled_from([1, 500, 2**20]),
-    alone_bytes=st.sampled_from([0, 600]),
 )
 async def test_how_many_decode_it_and_how_it_is_cut_makes_no_difference(
     ingest_pool: asyncpg.Pool,
@@ -85,14 +83,13 @@ async def test_how_many_decode_it_and_how_it_is_cut_makes_no_difference(
     part_rows: int,
     run_rows: int,
     chunk_bytes: int,
-    alone_bytes: int,
 ) -> None:
     await empty()
     await archive_all(ingest_pool, sent)
     at_once = await _replay(project_pool, 1)
     async with project_pool.acquire() as connection:
         batch = await decode_archive(connection, RULESET, 0, len(sent))
-    with _sizes(chunk_bytes=chunk_bytes, alone_bytes=alone_bytes, part_rows=part_rows, run_rows=run_rows):
+    with _sizes(chunk_bytes=chunk_bytes, part_rows=part_rows, run_rows=run_rows):
         assert await _replay(project_pool, workers) == at_once
     assert at_once[1:3] == (batch.rejections, batch.spoken)
     assert at_once[4] == len(join(batch.bars))
@@ -141,7 +138,7 @@ async def test_nothing_is_left_behind_whether_it_ends_well_or_badly(
 
 async def test_a_worker_that_is_killed_is_missed() -> None:
     async with asyncio.timeout(60):
-        with _sizes(), pytest.raises(WorkerFailed, match="ended too early"):
+        with pytest.raises(WorkerFailed, match="ended too early"):
             async with decode_chunks(_endless(_one_is_killed), _blank, 2):
                 pytest.fail("it went on without a worker")
     assert psutil.Process().children() == []
@@ -153,7 +150,6 @@ from project import crew
 from tests.project.test_build import _blank, _children_are_told, _endless
 
 async def main():
-    crew._ALONE_BYTES = 0
     async with crew.decode_chunks(_endless(_children_are_told), _blank, 2):
         pass
 

@@ -385,4 +385,5 @@ def test_good_rows_are_the_same_beside_a_bad_one(rows: list[Row], place: int) ->
 def test_every_reason_that_there_is_for_a_bar_is_tried_here() -> None:
     tried = {reason for _, reasons, _, _ in REASONS for reason in reasons} | {"not_an_object", "duplicate_key"}
     untried = [reason for reason in Reason if not any(each.startswith(reason) for each in tried)]
-    assert untried == [Reason.NOT_A_DATE, Reason.NOT_POSITIVE]  # of splits and dividends
+    # Of splits and dividends, and of whole payloads.
+    assert untried == [Reason.NOT_A_DATE, Reason.NOT_POSITIVE, Reason.UNDECODABLE_PAYLOAD]

@@ -58,9 +58,9 @@ async def test_the_first_generation_goes_live_and_the_second_keeps_it_as_the_pre
 async def test_what_was_left_unfinished_is_made_anew(project_pool: asyncpg.Pool) -> None:
     async with projector(project_pool) as connection:
         await create_next(connection, RULESET, exchange_calendar())
-        await connection.execute("INSERT INTO split VALUES ('A', 'a', '2024-06-04', 1, 2, NULL, 1, now())")
+        await connection.execute("INSERT INTO rejection VALUES (1, 0, 'A', NULL, '{not_a_date}', '')")
         await create_next(connection, RULESET, exchange_calendar())
-        assert await connection.fetchval("SELECT count(*) FROM split") == 0
+        assert await connection.fetchval("SELECT count(*) FROM rejection") == 0
 
 
 async def test_a_generation_is_readable_when_it_is_whole_and_not_before(
