@@ -4,21 +4,17 @@ A payload of bars says what it says whatever was decoded before it, so any worke
 a thread or a process; this file does not know which.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import msgspec
 
-from archive.read import payload_of
+from archive.payload import Payload
 from project.batch import Batch
 from project.rejection import Rejection
 from project.rows import join
 from project.spool import Run, write_run
 
 _RUN_ROWS = 1 << 17
-
-StoredRow = Mapping[str, Any]
-"""A row of the payload table as it is stored."""
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -38,13 +34,13 @@ class BarDecoder:
         self._file_descriptor = file_descriptor
         self._runs: list[Run] = []
 
-    def decode(self, stored: Sequence[StoredRow]) -> None:
+    def decode(self, payloads: Iterable[Payload]) -> None:
         """Decode some more payloads.
 
-        Raises: UndecodablePayload, DamagedPayload, SpoolFull.
+        Raises: UndecodablePayload, SpoolFull, and what `payloads` raises.
         """
-        for row in stored:
-            self._batch.add(payload_of(row))
+        for payload in payloads:
+            self._batch.add(payload)
             if sum(map(len, self._batch.bars)) >= _RUN_ROWS:
                 self._write()
 

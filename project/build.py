@@ -18,10 +18,10 @@ import numpy as np
 from archive.calendar import exchange_calendar
 from archive.payload import Endpoint
 from archive.read import body_bytes, payload_of, read_payloads, read_rows
-from project.bar_decoder import Decoded, StoredRow
+from project.bar_decoder import Decoded
 from project.batch import Batch, holds_bars
 from project.circumstances import AllCircumstances
-from project.crew import Chunk, Spool, decode_chunks, workers_for
+from project.crew import Chunk, Spool, StoredRow, decode_chunks, workers_for
 from project.fold import EVERY_DAY, FoldedBars, fold_bars
 from project.judged import nothing_judged
 from project.kinds import Folded, fold_kinds

@@ -10,7 +10,7 @@ import asyncio
 import os
 import pickle
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from archive.read import payload_of
-from project.bar_decoder import BarDecoder, Decoded, StoredRow
+from project.bar_decoder import BarDecoder, Decoded
 from project.batch import Batch
 from project.errors import WorkerFailed
 from project.spool import open_spool
@@ -30,6 +30,8 @@ _MOST_WORKERS = 4
 _LENGTH_BYTES = 8
 _PACKAGES = Path(__file__).parents[1]
 
+StoredRow = Mapping[str, Any]
+"""A row of the payload table as it is stored."""
 Chunk = Sequence[StoredRow]
 Blank = Callable[[], Batch]
 """Makes a batch that holds nothing yet."""
@@ -78,14 +80,15 @@ def _is_ready(child: "_Child") -> bool:
 
 
 class _Own:
-    """The decoder of this process, in a thread."""
+    """The decoder of this process, in a thread, so that payloads are read and handed out meanwhile."""
 
     def __init__(self, decoder: BarDecoder, thread: ThreadPoolExecutor) -> None:
         self._decoder, self._thread = decoder, thread
 
     async def decode(self, chunk: Chunk) -> None:
         """Decode some more payloads."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._decoder.decode, chunk)
+        payloads = map(payload_of, chunk)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._decoder.decode, payloads)
 
     async def finish(self) -> Decoded:
         """Return what came of all."""
@@ -202,7 +205,7 @@ def _be_a_child(file_descriptor: int) -> None:
     while chunk is not None:
         chunk = pickle.load(sys.stdin.buffer)  # noqa: S301
         try:
-            _answer(decoder.finish() if chunk is None else decoder.decode(chunk))  # type: ignore[func-returns-value]
+            _answer(decoder.finish() if chunk is None else decoder.decode(map(payload_of, chunk)))  # type: ignore[func-returns-value]
         except WarehouseError as exc:
             _answer(str(exc))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from tests.bench import rebuild
 from tests.bench.archive_download import Measured
 from tests.bench.served import ROOT
 
@@ -46,3 +47,21 @@ def test_a_folder_without_grouped_days_is_named(tmp_path: Path) -> None:
         2,
         f"error: no grouped days in {tmp_path} (--market, MARKET_DATA_DIR)",
     )
+
+
+def test_a_rebuild_is_set_against_a_bare_copy_of_the_same_rows() -> None:
+    printed = bench("rebuild", "--scale", "0.002", "--rounds", "1")
+    assert re.search(r"^ranges: rebuilt / bare copy: \d+\.\d\d × \(median of 1.*1,260 bars in", printed, re.M)
+    assert re.search(r"^grouped: rebuilt / bare copy: \d+\.\d\d × .* 3,024 bars in", printed, re.M)
+    assert re.search(r"^nightly: \d+\.\d\d s \(median of", printed, re.M)
+    assert "onto 5,522 bars" in printed
+
+
+def test_rebuilds_of_real_days_and_of_the_whole_market_can_be_asked_for(market_data: Path) -> None:
+    arguments = ("--parts", "", "--whole", "--scale", "0.0002", "--market", str(market_data), "--days", "2")
+    measured = msgspec.json.decode(bench("rebuild", *arguments, "--rounds", "1", "--json"), type=rebuild.Measured)
+    [whole], [market] = measured.rebuilds["whole"], measured.rebuilds["market"]
+    assert (whole.rebuilt.bars, whole.before.bars, whole.after.bars) == (2520, 2520, 2520)
+    assert market.rebuilt.bars == market.before.bars > 10_000
+    assert min(market.rebuilt.peak_bytes, market.rebuilt.peak_of_all_bytes) > 2**20
+    assert measured.nights == []
