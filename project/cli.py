@@ -23,7 +23,7 @@ from project.cli_symbol import symbol
 from project.cli_verify import verify_live
 from project.dry_run import DryRun, dry_run
 from project.errors import NothingProjected
-from project.generation import Generation, read_generation
+from project.generation import Generation, read_generation, require_shape
 from project.options import utc_now, with_pool
 from project.partial import Choice, rebuild_part
 from project.progress import progress_bar
@@ -148,6 +148,7 @@ async def _status(pool: asyncpg.Pool, ruleset: Ruleset) -> dict[str, Any]:
         generation = await read_generation(connection)
         if generation is None:
             raise NothingProjected
+        require_shape(generation)
         head = await archive_head(connection)
         totals = dict(await connection.fetchrow(_TOTALS))
     return totals | _generation_facts(generation, ruleset, head)

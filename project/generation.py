@@ -89,8 +89,7 @@ async def live_generation(connection: asyncpg.Connection) -> tuple[Generation, R
     if generation is None:
         raise NothingProjected
     ruleset = decode_ruleset(await connection.fetchval(_READ_RULESET, generation.ruleset_hash))
-    if generation.shape != SHAPE:
-        raise OutdatedProjection("its tables have another shape than this software's")
+    require_shape(generation)
     if not runs_here(ruleset):
         raise OutdatedProjection("the code of its rules has changed")
     if generation.calendar_version != exchange_calendar().version:
@@ -98,6 +97,15 @@ async def live_generation(connection: asyncpg.Connection) -> tuple[Generation, R
             f"its calendar is {generation.calendar_version}, here is {exchange_calendar().version}"
         )
     return generation, ruleset
+
+
+def require_shape(generation: Generation) -> None:
+    """Refuse a generation whose tables are not those of this software.
+
+    Raises: OutdatedProjection.
+    """
+    if generation.shape != SHAPE:
+        raise OutdatedProjection("its tables have another shape than this software's")
 
 
 async def create_next(connection: asyncpg.Connection, ruleset: Ruleset, calendar: Calendar) -> None:
