@@ -179,7 +179,7 @@ class _Child:
 
 @asynccontextmanager
 async def _open_child(blank: Blank, spool: BinaryIO) -> AsyncIterator[_Child]:
-    search_path = os.pathsep.join(filter(None, (str(_PACKAGES), os.environ.get("PYTHONPATH"))))
+    search_path = os.pathsep.join(filter(None, (str(_PACKAGES), *sys.path)))
     # -P: a folder of the user's that is called like one of our packages is not meant.
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "project.crew", str(spool.fileno())),

@@ -5,5 +5,5 @@ runs each of them at toy size. What they print are ratios first, because absolut
 
 - `python -m tests.bench.archive_download`: five years of 500 symbols, archived, against a bare download of them.
 - `python -m tests.bench.grouped_backfill`: a year of the whole market: requests a session, stored bytes, time, memory.
-- `python -m tests.bench.rebuild`: the projection built from archives of several shapes, against a bare COPY of its rows.
+- `python -m tests.bench.rebuild`: the projection of archives of several shapes, built, against a bare COPY of its rows.
 """
