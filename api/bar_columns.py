@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from project.adjust import Floats, SplitFactors, adjust_prices, adjust_volumes, applied_split_factors
-from project.factor import factor_of
+from project.factors.adjust import Floats, SplitFactors, adjust_prices, adjust_volumes, applied_split_factors
+from project.factors.factor import factor_of
 from sql import load_queries
 
 _QUERIES = load_queries("api.sql")

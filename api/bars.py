@@ -20,7 +20,7 @@ from api.generation import Generation
 from api.operation import Operation
 from api.params import FirstDate, LastDate, Symbol, require_order
 from api.warehouse import warehouse_of
-from project.adjust import Floats
+from project.factors.adjust import Floats
 from sql import load_queries
 
 _COUNT = load_queries("api.sql")["count_bars_between"]

@@ -11,18 +11,18 @@ import msgspec
 
 from archive.calendar import Calendar
 from archive.payload import Endpoint, Payload
-from project.decisions import OPERATOR
+from project.decide.decisions import OPERATOR
+from project.decide.decode import decode_override
+from project.decide.skip import Skips, rejection_of
 from project.decode import BarContext, NoAnswer, decode_bars, is_answer
 from project.decode_actions import decode_dividends, decode_splits
-from project.decode_decisions import decode_override
 from project.decode_flat import decode_flat_bars, is_whole
-from project.decode_tickers import Said, decode_listings, decode_ticker_changes
 from project.errors import UndecodablePayload
+from project.names.decode import Said, decode_listings, decode_ticker_changes
 from project.record import Statement
 from project.rejection import Rejection
 from project.rows import BarRows, Tickers
 from project.ruleset import Ruleset
-from project.skip import Skips, rejection_of
 
 
 class Batch:

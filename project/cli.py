@@ -9,21 +9,21 @@ import click
 import msgspec
 
 from archive.read import archive_head
-from project.build import Progress
-from project.cli_changes import ChangesAsked, change_facts, change_options, print_dry_run, report_when_refused
+from project.build.build import Progress
 from project.cli_choice import choice_options
-from project.cli_factors import factors
-from project.cli_gaps import gaps
-from project.cli_moves import moves
-from project.cli_override import override, overrides
 from project.cli_revisions import revisions
 from project.cli_rules import rules, rules_option
-from project.cli_skip import SkipsAsked, archive_skips, decided, skip_facts, skip_options
-from project.cli_symbol import symbol
-from project.cli_verify import verify_live
-from project.dry_run import DryRun, dry_run
+from project.compare.cli_changes import ChangesAsked, change_facts, change_options, print_dry_run, report_when_refused
+from project.compare.cli_verify import verify_live
+from project.compare.dry_run import DryRun, dry_run
+from project.decide.cli_override import override, overrides
+from project.decide.cli_skip import SkipsAsked, archive_skips, decided, skip_facts, skip_options
 from project.errors import NothingProjected
+from project.factors.cli import factors
+from project.gaps.cli_gaps import gaps
+from project.gaps.cli_moves import moves
 from project.generation import Generation, read_generation, require_shape
+from project.names.cli import symbol
 from project.options import utc_now, with_pool
 from project.partial import Choice, rebuild_part
 from project.progress import progress_bar

@@ -15,10 +15,10 @@ from archive.calendar import NEW_YORK
 from archive.payload import Payload
 from project.dividend import Dividend
 from project.errors import UndecodablePayload
+from project.factors.vendor_factor import Page, Stated, own_factors
 from project.record import Statement
 from project.rejection import Reason, Rejection, has_control, printable
 from project.split import Split
-from project.vendor_factor import Page, Stated, own_factors
 
 Action = TypeVar("Action", Split, Dividend)
 Fields = dict[str, object]

@@ -9,7 +9,7 @@ from project.record import Record
 class Dividend(Record, frozen=True):
     """A cash dividend as the vendor described it. Units: cash_amount in `currency` per share.
 
-    `vendor_factor` is what the vendor's own adjustment comes to for this ex-date alone (project/vendor_factor.py).
+    `vendor_factor` is what the vendor's own adjustment comes to for this ex-date alone (factors/vendor_factor.py).
     """
 
     KEY: ClassVar = ("ticker", "vendor_id")

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from sql.errors import Misuse, WarehouseError
 
 if TYPE_CHECKING:
-    from project.compare import Changes
+    from project.compare.changes import Changes
 
 
 class ProjectError(WarehouseError):

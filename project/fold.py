@@ -12,10 +12,10 @@ import msgspec
 import numpy as np
 
 from project import content
-from project.circumstances import Circumstances, Weighed
 from project.content import Fingerprint
+from project.decide.override import overrule
+from project.factors.circumstances import Circumstances, Weighed
 from project.judged import JudgedBars, differ, judge_bars
-from project.override import overrule
 from project.record import Record
 from project.resolve import Resolved, resolve
 from project.rows import BarRows, Bools, Ints, Tickers, join, sort_keys

@@ -10,12 +10,12 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from project.decide.override import Override
 from project.dividend import Dividend
-from project.listing import Listing
-from project.override import Override
+from project.names.listing import Listing
+from project.names.ticker_change import TickerChange
 from project.record import Record, Statement
 from project.split import Split
-from project.ticker_change import TickerChange
 from project.versions import FoldedRecords, fold_records
 from sql import load_queries
 

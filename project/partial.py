@@ -16,14 +16,14 @@ import numpy as np
 from archive.calendar import exchange_calendar
 from archive.read import read_payload
 from project.batch import Batch
-from project.build import Progress, no_progress
+from project.build.build import Progress, no_progress
 from project.content import Fingerprint
+from project.decide.skip import read_skips
 from project.errors import UnknownSymbols
 from project.generation import NEXT, advance, complete_next, create_next, live_generation
 from project.replay import BATCH_PAYLOADS, Now, Replayed, fold_onto, go_live, projector
 from project.rows import BarRows
 from project.ruleset import Ruleset
-from project.skip import read_skips
 from project.unload import fingerprint_of
 from sql import load_queries
 

@@ -19,12 +19,13 @@ from archive.calendar import exchange_calendar
 from archive.read import archive_head
 from project import content
 from project.batch import Batch
-from project.budget import require_within_budget
-from project.build import Progress, decode_archive, no_progress, replay_archive
-from project.circumstances import read_circumstances, write_factors
-from project.compare import Changes
+from project.build.build import Progress, decode_archive, no_progress, replay_archive
+from project.compare.budget import require_within_budget
+from project.compare.changes import Changes
 from project.content import Fingerprint
+from project.decide.override import overrides_of
 from project.errors import NothingProjected, ProjectorBusy
+from project.factors.circumstances import read_circumstances, write_factors
 from project.fold import first_days, fold_bars
 from project.generation import (
     SHAPE,
@@ -38,7 +39,6 @@ from project.generation import (
     roll_back,
 )
 from project.kinds import Folded, fold_kinds, read_believed, read_records, write_records
-from project.override import overrides_of
 from project.rows import Ints, join
 from project.ruleset import Ruleset
 from project.store import (

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 
-from project.factor import DIVIDEND, SPLIT, Factor, applied
+from project.factors.factor import DIVIDEND, SPLIT, Factor, applied
 from project.median import trailing_median
 from project.rows import (
     CLOSE,

@@ -9,7 +9,7 @@ from project.record import Record
 class Split(Record, frozen=True):
     """A split as the vendor described it; `execution_date` is the ex-date.
 
-    `vendor_factor` is what the vendor's own adjustment comes to for this ex-date alone (project/vendor_factor.py).
+    `vendor_factor` is what the vendor's own adjustment comes to for this ex-date alone (factors/vendor_factor.py).
     """
 
     KEY: ClassVar = ("ticker", "vendor_id")

@@ -13,7 +13,7 @@ import msgspec
 from project import content
 from project.columnar import Columnar
 from project.content import Fingerprint
-from project.factor import Factor, factor_of
+from project.factors.factor import Factor, factor_of
 from project.generation import use_schema
 from project.judged import JudgedBars
 from project.kinds import KINDS

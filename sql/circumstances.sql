@@ -1,4 +1,4 @@
--- What bars are judged by besides themselves (project/circumstances.py). Tables are named without their schema: the
+-- What bars are judged by besides themselves (project/factors/circumstances.py). Tables are named without their schema: the
 -- search path says which generation is meant.
 
 -- name: splits_near
@@ -48,7 +48,7 @@ JOIN dividend
 -- name: factors_around
 -- The factors that bars from a session on are judged by, and those that may be weighed again: splits of all times,
 -- since volumes are compared in the same shares; dividends that are effective after the bar before the session, which
--- may be up to ten days after their ex-date (project/around.py).
+-- may be up to ten days after their ex-date (project/factors/around.py).
 -- $1 tickers, $2 sessions, $3 ex-dates from which on all are wanted
 SELECT
     factor.ticker,

@@ -1,4 +1,4 @@
--- Queries of project/factor_report.py: what is made of splits and dividends. Tables are named without their schema: the
+-- Queries of project/factors/report.py: what is made of splits and dividends. Tables are named without their schema: the
 -- search path says which generation is meant.
 
 -- name: newest_factors

@@ -184,7 +184,7 @@ COMMENT ON COLUMN factor.price_factor IS 'What prices before are multiplied by: 
 COMMENT ON COLUMN factor.volume_factor IS 'What volumes before are multiplied by; 1 for a dividend.';
 COMMENT ON COLUMN factor.move IS 'Open of the first bar from ex_date on / close of the bar before it, as traded; NULL where one of them is missing.';
 COMMENT ON COLUMN factor.vendor_factor IS 'As in split and dividend.';
-COMMENT ON COLUMN factor.flags IS 'What is remarkable about it, see project/factor.py; empty for most.';
+COMMENT ON COLUMN factor.flags IS 'What is remarkable about it, see project/factors/factor.py; empty for most.';
 
 CREATE TABLE override (
     ticker text COLLATE "C" NOT NULL,

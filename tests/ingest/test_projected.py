@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from ingest.errors import NothingCompared, NothingProjected, ProjectionChanging
 from ingest.period import Period
 from ingest.spot.projected import read_closes, read_one_generation, read_period, read_symbols
-from project.adjust import adjust_prices, applied_split_factors
-from project.factor import Factor
+from project.factors.adjust import adjust_prices, applied_split_factors
+from project.factors.factor import Factor
 from project.replay import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.ingest.spot_market import (

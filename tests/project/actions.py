@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Sequence
 
 from project.dividend import Dividend
-from project.factor import Factor
+from project.factors.factor import Factor
+from project.factors.weigh import weigh
 from project.rows import BarRows, Tickers
 from project.split import Split
-from project.weigh import weigh
 from tests.payloads import FETCHED_AT
 from tests.project.columns import SESSIONS, Said, columns, in_order
 

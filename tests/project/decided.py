@@ -3,7 +3,7 @@
 import datetime as dt
 
 from archive.payload import Response
-from project.decisions import Decision, Verb, as_response
+from project.decide.decisions import Decision, Verb, as_response
 
 AT = dt.datetime(2024, 7, 2, 8, 30, tzinfo=dt.UTC)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from archive.calendar import exchange_calendar
 from archive.payload import Response, Transfer
-from project.decisions import Decision, Verb, as_response
+from project.decide.decisions import Decision, Verb, as_response
 from project.ruleset import Ruleset, read_ruleset
 from tests.payloads import (
     FETCHED_AT,

@@ -10,7 +10,7 @@ import numpy as np
 
 from project import content
 from project.content import Fingerprint
-from project.factor import factor_of
+from project.factors.factor import factor_of
 from project.generation import Generation, read_generation
 from project.kinds import KINDS
 from project.rejection import Rejection

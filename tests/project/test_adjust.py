@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from project.adjust import (
+from project.factors.adjust import (
     SplitFactors,
     adjust_for_dividends,
     adjust_prices,
@@ -19,7 +19,7 @@ from project.adjust import (
     unadjust_prices,
     unadjust_volumes,
 )
-from project.factor import Factor
+from project.factors.factor import Factor
 from tests.project.actions import AT, EX_DATE, Action, closes, dividend, halving, split, weighed
 from tests.project.columns import SESSIONS
 

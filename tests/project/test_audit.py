@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from archive.payload import Response
-from project.audit import Audit, audit_session, reconcile
-from project.decisions import Verb
+from project.audit.evidence import gather, require_all_rows
+from project.audit.missing import find_missing
+from project.audit.session import Audit, audit_session, reconcile
+from project.decide.decisions import Verb
 from project.errors import AuditFailed, NothingProjected
-from project.evidence import gather, require_all_rows
-from project.missing import find_missing
 from project.rejection import Rejection
 from project.replay import catch_up, catch_up_or_build, rebuild
 from tests.payloads import archive_all, as_payload, bar, grouped_response, range_response, split, splits_response

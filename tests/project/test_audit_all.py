@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from archive.payload import Response
-from project.audit_all import WholeAudit, audit_all, reconcile_all
-from project.decisions import Verb
+from project.audit.archive import WholeAudit, audit_all, reconcile_all
+from project.decide.decisions import Verb
 from project.errors import AuditFailed, NothingProjected
 from project.replay import catch_up, catch_up_or_build, rebuild
 from tests.command import complaint, run_command

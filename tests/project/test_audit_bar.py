@@ -6,8 +6,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from project.audit_bar import BarAudit, audit_bar
-from project.decisions import Verb
+from project.audit.bar import BarAudit, audit_bar
+from project.decide.decisions import Verb
 from project.errors import AuditFailed
 from project.replay import catch_up_or_build, rebuild
 from tests.command import run_command

@@ -23,11 +23,12 @@ from archive.calendar import exchange_calendar
 from archive.compression import pack
 from archive.payload import Response
 from archive.read import archive_head
-from project import bar_decoder, build, content
+from project import content
 from project.batch import Batch
-from project.build import decode_archive, replay_archive
+from project.build import bar_decoder, build
+from project.build.build import decode_archive, replay_archive
+from project.build.crew import Chunk, decode_chunks
 from project.content import Fingerprint
-from project.crew import Chunk, decode_chunks
 from project.errors import UndecodablePayload, WorkerFailed
 from project.rows import join
 from tests.payloads import RUN_ID, archive_all, bar, grouped_response, range_response, splits_response
@@ -146,7 +147,7 @@ async def test_a_worker_that_is_killed_is_missed() -> None:
 
 _DECODE_FOR_EVER = """
 import asyncio
-from project import crew
+from project.build import crew
 from tests.project.test_build import _blank, _children_are_told, _endless
 
 async def main():

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from project.compare import SAMPLES_A_KIND, Changes, Comparison, Counts, RuleChanges
+from project.compare.changes import SAMPLES_A_KIND, Changes, Comparison, Counts, RuleChanges
 from project.judged import JudgedBars
 from project.rows import Tickers
 from project.ruleset import Ruleset, RuleUse

@@ -17,7 +17,7 @@ from archive.runs import list_runs
 from archive.verify import verify_archive
 from ingest.assessments import catch_up_assessments
 from ingest.coverage import read_coverage
-from project.decisions import MOST_BECAUSE, Decision, Verb, as_response, decode_decision, record_decision
+from project.decide.decisions import MOST_BECAUSE, Decision, Verb, as_response, decode_decision, record_decision
 from project.errors import InvalidDecision, UndecodablePayload
 from project.replay import rebuild
 from sql.connect import Role, open_owner, open_pool

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from archive.calendar import exchange_calendar
 from archive.payload import Response, Transfer
-from project.audit import audit_session
+from project.audit.session import audit_session
 from project.batch import Batch
 from project.decode import BarContext
 from project.decode_flat import decode_flat_bars

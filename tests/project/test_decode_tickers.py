@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from project.decode_tickers import decode_listings, decode_ticker_changes
 from project.errors import UndecodablePayload
-from project.listing import Listing
+from project.names.decode import decode_listings, decode_ticker_changes
+from project.names.listing import Listing
 from project.rejection import Rejection
 from project.replay import catch_up, rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset

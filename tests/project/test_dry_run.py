@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from archive.payload import Response
 from project import rules as rules_module
 from project import ruleset as ruleset_module
-from project.compare import RuleChanges
-from project.dry_run import DryRun, dry_run
+from project.compare.changes import RuleChanges
+from project.compare.dry_run import DryRun, dry_run
 from project.errors import ChangeBudgetExceeded, IncomparableProjection, NothingProjected, UndecodablePayload
 from project.generation import NEXT
 from project.replay import Replayed, catch_up, catch_up_or_build, rebuild

@@ -1,6 +1,6 @@
 """Factors chosen: by what is believed now, or by what was believed at an instant."""
 
-from project.factor import Flag, applied, as_known
+from project.factors.factor import Flag, applied, as_known
 from tests.project.actions import EX_DATE, Action, closes, dividend, fetched, halving, split, weighed
 
 

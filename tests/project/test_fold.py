@@ -9,10 +9,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from project.circumstances import Circumstances
 from project.content import Fingerprint
 from project.dividend import Dividend
-from project.factor import Factor
+from project.factors.circumstances import Circumstances
+from project.factors.factor import Factor
 from project.fold import EVERY_DAY, first_days, fold_bars
 from project.judged import JudgedBars
 from project.record import Statement

@@ -10,9 +10,9 @@ import pytest
 
 from archive.calendar import exchange_calendar
 from archive.payload import Response
-from project.answered import Answer, answered, expected_sessions
-from project.gap_search import SymbolGaps, count_gaps, find_gaps
-from project.gaps import (
+from project.gaps.answered import Answer, answered, expected_sessions
+from project.gaps.gap_search import SymbolGaps, count_gaps, find_gaps
+from project.gaps.gaps import (
     OUTSIDE,
     PRESUMED,
     Ending,
@@ -25,9 +25,9 @@ from project.gaps import (
     find_missing,
     market_of,
 )
+from project.names.symbol import UnknownSymbol
 from project.replay import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
-from project.symbol import UnknownSymbol
 from tests.payloads import (
     Row,
     archive_all,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from project.identity import Security, Span, followed, securities_of, settled
-from project.listing import Listing
-from project.ticker_change import TickerChange
+from project.names.identity import Security, Span, followed, securities_of, settled
+from project.names.listing import Listing
+from project.names.ticker_change import TickerChange
 from tests.payloads import FETCHED_AT
 
 META_FIGI, FUND_FIGI = "BBG000MM2P62", "BBG00ZP5MLH3"

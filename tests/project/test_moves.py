@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from archive.calendar import exchange_calendar
-from project.move_search import find_moves
-from project.moves import Beside, Effect, Move, MoveKind, classify
+from project.gaps.move_search import find_moves
+from project.gaps.moves import Beside, Effect, Move, MoveKind, classify
 from project.replay import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.payloads import archive_all, bar, dividend, dividends_response, range_response, split, splits_response

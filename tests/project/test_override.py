@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archive.payload import Response
-from project.decisions import Verb
+from project.decide.decisions import Verb
+from project.decide.override import Override, overrides_of, overrule
 from project.errors import UndecodablePayload
 from project.judged import JudgedBars
-from project.override import Override, overrides_of, overrule
 from project.replay import catch_up, rebuild
 from project.rows import BarRows, Tickers
 from project.ruleset import DEFAULT_RULES, read_ruleset

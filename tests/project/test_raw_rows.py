@@ -6,7 +6,7 @@ import gzip
 import pytest
 
 from archive.payload import Response, Transfer
-from project.raw_rows import RawRow, count_rows, find_row, holds_bars
+from project.audit.raw_rows import RawRow, count_rows, find_row, holds_bars
 from tests.flat_payloads import flat_bar, flat_response
 from tests.payloads import (
     as_payload,

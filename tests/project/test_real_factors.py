@@ -14,11 +14,11 @@ from archive.payload import Endpoint, Payload, Request
 from project.batch import Batch
 from project.decode_actions import decode_dividends, decode_splits
 from project.dividend import Dividend
-from project.factor import Factor, Flag, applied
+from project.factors.factor import Factor, Flag, applied
+from project.factors.weigh import weigh
 from project.rows import BarRows, Tickers, join, sort_keys
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from project.split import Split
-from project.weigh import weigh
 from tests.fake_polygon import FakePolygon, FolderMarket
 from tests.payloads import as_payload, respond
 from tests.project.actions import fetched, split

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from archive.calendar import exchange_calendar
-from project.audit import audit_session
+from project.audit.session import audit_session
 from project.batch import Batch
-from project.circumstances import AllCircumstances
+from project.factors.circumstances import AllCircumstances
 from project.fold import EVERY_DAY, FoldedBars, fold_bars
 from project.kinds import fold_kinds
 from project.replay import catch_up, rebuild

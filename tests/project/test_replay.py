@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archive.payload import Response
-from project import build, replay
+from project import replay
+from project.build import build
 from project.errors import NothingProjected, OutdatedProjection, ProjectorBusy, UndecodablePayload
 from project.replay import Replayed, catch_up, catch_up_or_build, projector, rebuild
 from tests.payloads import (

@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from project.audit_all import audit_all
+from project.audit.archive import audit_all
 from project.replay import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.payloads import archive_all

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from project.factor import DIVIDEND, SPLIT, Factor
+from project.factors.factor import DIVIDEND, SPLIT, Factor
 from project.rows import Tickers
 from project.series import Series, actions_of, series_of
 from tests.payloads import FETCHED_AT

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from archive.calendar import exchange_calendar
 from archive.payload import Response
-from project.audit import audit_session
+from project.audit.session import audit_session
 from project.batch import Batch
-from project.decisions import Verb
+from project.decide.decisions import Verb
+from project.decide.skip import WHOLE_PAYLOAD, Skip, read_skips
 from project.errors import NothingProjected, UndecodablePayload
 from project.rejection import Reason, Rejection
 from project.replay import catch_up, rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
-from project.skip import WHOLE_PAYLOAD, Skip, read_skips
 from tests.command import complaint, console_command, run_command
 from tests.payloads import archive_all, as_payload, bar, range_response, splits_response
 from tests.project.decided import about_bar, skip

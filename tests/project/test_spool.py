@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from project.build.spool import Run, Spooled, count_rows, open_spool, read_spooled, write_run
 from project.errors import SpoolFull
 from project.rows import BarRows, Tickers, join
-from project.spool import Run, Spooled, count_rows, open_spool, read_spooled, write_run
 from tests.project.columns import SESSIONS, Said, columns
 
 NAMES = ("A", "AA", "B", "BCPC", "BCpC", "Z")

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from project.compare.table_diff import Rows, first_departure, rows_of_bars, session_of, told
 from project.rows import Tickers
 from project.ruleset import DEFAULT_RULES, read_ruleset
-from project.table_diff import Rows, first_departure, rows_of_bars, session_of, told
 from tests.project.columns import SESSIONS, Said, columns
 
 RULESET = read_ruleset(DEFAULT_RULES)

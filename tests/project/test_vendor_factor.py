@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from project.decode_actions import decode_dividends, decode_splits
-from project.vendor_factor import Page, Stated, own_factors
+from project.factors.vendor_factor import Page, Stated, own_factors
 from tests.payloads import Row, as_payload, dividend, dividends_response, split, splits_response
 
 GIVEN_ON = dt.date(2024, 7, 1)

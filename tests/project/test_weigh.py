@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from project.around import WINDOW_DAYS
 from project.dividend import Dividend
-from project.factor import Factor, Flag, applied
-from project.weigh import REACH_DAYS, weigh
+from project.factors.around import WINDOW_DAYS
+from project.factors.factor import Factor, Flag, applied
+from project.factors.weigh import REACH_DAYS, weigh
 from tests.project.actions import AT, EX_DATE, Action, bars_of, closes, dividend, halving, split, weighed
 from tests.project.columns import SESSIONS, Said
 
