@@ -25,7 +25,7 @@ from ops.errors import OtherMarket
 from ops.market import KEY, Market, local_market
 from ops.summary import print_summary
 from project.progress import progress_bar
-from project.replay import catch_up_or_build
+from project.rebuild import catch_up_or_build
 from project.ruleset import Ruleset
 from sql import load_queries
 from sql.command import ready_database

@@ -27,7 +27,8 @@ from project.names.cli import symbol
 from project.options import utc_now, with_pool
 from project.partial import Choice, rebuild_part
 from project.progress import progress_bar
-from project.replay import Replayed, catch_up_or_build, rebuild, rollback
+from project.rebuild import catch_up_or_build, rebuild, rollback
+from project.replay import Replayed
 from project.ruleset import Ruleset, read_ruleset
 from sql import load_queries
 from sql.command import WarehouseGroup, json_option, print_json, print_table

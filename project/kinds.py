@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from project.content import Fingerprint
 from project.decide.override import Override
 from project.dividend import Dividend
 from project.names.listing import Listing
@@ -57,6 +58,11 @@ Folded = Mapping[str, FoldedRecords[Any]]
 def fold_kinds(believed: Mapping[str, Sequence[Any]], statements: Statements) -> Folded:
     """Return the records of every kind, by table, once the statements are taken in."""
     return {kind.table: fold_records(believed.get(kind.table, ()), statements.get(kind.table, ())) for kind in KINDS}
+
+
+def print_of(folded: Folded) -> Fingerprint:
+    """Return by how much the fingerprint of all records moves."""
+    return sum((records.fingerprint for records in folded.values()), Fingerprint())
 
 
 async def read_believed(connection: asyncpg.Connection, statements: Statements) -> dict[str, list[Any]]:

@@ -21,7 +21,8 @@ from project.content import Fingerprint
 from project.decide.skip import read_skips
 from project.errors import UnknownSymbols
 from project.generation import NEXT, advance, complete_next, create_next, live_generation
-from project.replay import BATCH_PAYLOADS, Now, Replayed, fold_onto, go_live, projector
+from project.rebuild import go_live
+from project.replay import BATCH_PAYLOADS, Now, Replayed, fold_onto, projector
 from project.rows import BarRows
 from project.ruleset import Ruleset
 from project.unload import fingerprint_of

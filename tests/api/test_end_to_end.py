@@ -8,7 +8,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from project.replay import catch_up, rebuild
+from project.rebuild import rebuild
+from project.replay import catch_up
 from project.ruleset import RuleUse, read_ruleset, rules_path
 from tests.api.served import Client, served
 from tests.payloads import archive_all, bar, range_response, split, splits_response

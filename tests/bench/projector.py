@@ -18,7 +18,8 @@ from archive.calendar import exchange_calendar
 from project.generation import LIVE, use_schema
 from project.judged import JudgedBars
 from project.load import copy_bars
-from project.replay import catch_up, rebuild
+from project.rebuild import rebuild
+from project.replay import catch_up
 from project.rows import Tickers
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from project.unload import read_part

@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 
 from archive.calendar import exchange_calendar
-from project.replay import rebuild
+from project.rebuild import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.payloads import FETCHED_AT, archive_all, bar, range_response, split, splits_response
 

@@ -16,7 +16,7 @@ import pytest
 from archive.payload import Transfer
 from ingest.period import Period
 from ingest.report import Ending, RunReport, StepOutcome
-from project.replay import rebuild
+from project.rebuild import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.fake_polygon import FakePolygon, Plan, SyntheticMarket
 from tests.ingest.conftest import FIRST, KEY, LAST, NOW, QUICK, Warehouse

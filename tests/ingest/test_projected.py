@@ -15,7 +15,7 @@ from ingest.period import Period
 from ingest.spot.projected import read_closes, read_one_generation, read_period, read_symbols
 from project.factors.adjust import adjust_prices, applied_split_factors
 from project.factors.factor import Factor
-from project.replay import rebuild
+from project.rebuild import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.ingest.spot_market import (
     EX_DATE,

@@ -19,7 +19,7 @@ from ingest.spot.csv_bars import CsvFolder
 from ingest.spot.run import Wish, run_spot_check
 from ingest.spot.second_source import NoSecondOpinion, SecondSource
 from project.audit.session import audit_session
-from project.replay import catch_up_or_build, rebuild
+from project.rebuild import catch_up_or_build, rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.ingest.spot_market import (
     EX_DATE,

@@ -13,8 +13,9 @@ from project.audit.missing import find_missing
 from project.audit.session import Audit, audit_session, reconcile
 from project.decide.decisions import Verb
 from project.errors import AuditFailed, NothingProjected
+from project.rebuild import catch_up_or_build, rebuild
 from project.rejection import Rejection
-from project.replay import catch_up, catch_up_or_build, rebuild
+from project.replay import catch_up
 from tests.payloads import archive_all, as_payload, bar, grouped_response, range_response, split, splits_response
 from tests.project.decided import about_bar
 from tests.project.random_archive import FIRST, LAST, NO_SESSION, SESSIONS, TICKERS, responses, small_ruleset

@@ -12,7 +12,8 @@ from archive.payload import Response
 from project.audit.archive import WholeAudit, audit_all, reconcile_all
 from project.decide.decisions import Verb
 from project.errors import AuditFailed, NothingProjected
-from project.replay import catch_up, catch_up_or_build, rebuild
+from project.rebuild import catch_up_or_build, rebuild
+from project.replay import catch_up
 from tests.command import complaint, run_command
 from tests.payloads import (
     archive_all,

@@ -9,7 +9,7 @@ import pytest
 from project.audit.bar import BarAudit, audit_bar
 from project.decide.decisions import Verb
 from project.errors import AuditFailed
-from project.replay import catch_up_or_build, rebuild
+from project.rebuild import catch_up_or_build, rebuild
 from tests.command import run_command
 from tests.flat_payloads import flat_bar, flat_response
 from tests.payloads import (

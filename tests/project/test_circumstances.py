@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from archive.calendar import exchange_calendar
 from archive.payload import Response
-from project.replay import catch_up, rebuild
+from project.rebuild import rebuild
+from project.replay import catch_up
 from tests.payloads import (
     FETCHED_AT,
     archive_all,

@@ -8,7 +8,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from project.replay import projector, rebuild
+from project.rebuild import rebuild
+from project.replay import projector
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.command import complaint, run_command
 from tests.payloads import archive_all, bar, range_response

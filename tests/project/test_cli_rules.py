@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from project.errors import UnknownRuleset
-from project.replay import rebuild
+from project.rebuild import rebuild
 from project.ruleset import DEFAULT_RULES, Ruleset, read_ruleset
 from project.rulesets import KnownRuleset, find_ruleset
 from tests.command import complaint, run_command

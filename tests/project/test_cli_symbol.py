@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from archive.calendar import exchange_calendar
-from project.replay import rebuild
+from project.rebuild import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.command import complaint, run_command
 from tests.payloads import archive_all, bar, range_response

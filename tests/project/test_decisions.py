@@ -19,7 +19,7 @@ from ingest.assessments import catch_up_assessments
 from ingest.coverage import read_coverage
 from project.decide.decisions import MOST_BECAUSE, Decision, Verb, as_response, decode_decision, record_decision
 from project.errors import InvalidDecision, UndecodablePayload
-from project.replay import rebuild
+from project.rebuild import rebuild
 from sql.connect import Role, open_owner, open_pool
 from sql.migrate import migrate
 from tests.command import run_command

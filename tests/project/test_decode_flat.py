@@ -19,8 +19,8 @@ from project.batch import Batch
 from project.decode import BarContext
 from project.decode_flat import decode_flat_bars
 from project.errors import UndecodablePayload
+from project.rebuild import rebuild
 from project.rejection import Rejection
-from project.replay import rebuild
 from project.rows import VALUES, Tickers
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.flat_payloads import COLUMNS, flat_bar, flat_csv, flat_file, flat_response, zipped

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from project.errors import UndecodablePayload
 from project.names.decode import decode_listings, decode_ticker_changes
 from project.names.listing import Listing
+from project.rebuild import rebuild
 from project.rejection import Rejection
-from project.replay import catch_up, rebuild
+from project.replay import catch_up
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.payloads import FETCHED_AT, archive_all, as_payload, respond
 from tests.project.tables import all_tables, fingerprint_of_tables, the_generation

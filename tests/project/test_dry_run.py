@@ -20,7 +20,8 @@ from project.compare.changes import RuleChanges
 from project.compare.dry_run import DryRun, dry_run
 from project.errors import ChangeBudgetExceeded, IncomparableProjection, NothingProjected, UndecodablePayload
 from project.generation import NEXT
-from project.replay import Replayed, catch_up, catch_up_or_build, rebuild
+from project.rebuild import catch_up_or_build, rebuild
+from project.replay import Replayed, catch_up
 from project.rows import Bools
 from project.rules import RULES, Limits, Rule, rule
 from project.ruleset import DEFAULT_RULES, Ruleset, read_ruleset

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from archive.payload import Response
-from project.replay import catch_up_or_build
+from project.rebuild import catch_up_or_build
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.command import complaint, run_command
 from tests.payloads import (

@@ -26,7 +26,7 @@ from project.gaps.gaps import (
     market_of,
 )
 from project.names.symbol import UnknownSymbol
-from project.replay import rebuild
+from project.rebuild import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.payloads import (
     Row,

@@ -19,7 +19,8 @@ from project.generation import (
     promote_next,
     read_generation,
 )
-from project.replay import projector, rebuild
+from project.rebuild import rebuild
+from project.replay import projector
 from project.rules import RULES, Rule
 from sql.timescale import timescale_version
 from tests.payloads import archive_all, bar, range_response

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from archive.payload import Response
-from project.replay import rebuild
+from project.rebuild import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.command import console_command, run_command
 from tests.payloads import archive_all, bar, range_response, split, splits_response

@@ -7,7 +7,7 @@ import asyncpg
 from hypothesis import HealthCheck, given, settings
 
 from archive.payload import Response
-from project.replay import rebuild
+from project.rebuild import rebuild
 from sql.connect import open_owner
 from tests.payloads import FETCHED_AT, archive_all, bar, range_response
 from tests.project.random_archive import FIRST, LAST, SESSIONS, TICKERS, responses, small_ruleset

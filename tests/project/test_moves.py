@@ -10,7 +10,7 @@ import pytest
 from archive.calendar import exchange_calendar
 from project.gaps.move_search import find_moves
 from project.gaps.moves import Beside, Effect, Move, MoveKind, classify
-from project.replay import rebuild
+from project.rebuild import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.payloads import archive_all, bar, dividend, dividends_response, range_response, split, splits_response
 from tests.project.market_files import actions, bars_of, lines, symbols

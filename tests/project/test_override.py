@@ -15,7 +15,8 @@ from project.decide.decisions import Verb
 from project.decide.override import Override, overrides_of, overrule
 from project.errors import UndecodablePayload
 from project.judged import JudgedBars
-from project.replay import catch_up, rebuild
+from project.rebuild import rebuild
+from project.replay import catch_up
 from project.rows import BarRows, Tickers
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.command import complaint, run_command

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from archive.payload import Response
 from project.errors import NothingProjected, UnknownSymbols
 from project.partial import Choice, rebuild_part
-from project.replay import catch_up, rebuild
+from project.rebuild import rebuild
+from project.replay import catch_up
 from project.rulesets import recorded_ruleset
 from tests.payloads import archive_all, bar, grouped_response, range_response
 from tests.project.conftest import Empty

@@ -14,7 +14,8 @@ from project.batch import Batch
 from project.factors.circumstances import AllCircumstances
 from project.fold import EVERY_DAY, FoldedBars, fold_bars
 from project.kinds import fold_kinds
-from project.replay import catch_up, rebuild
+from project.rebuild import rebuild
+from project.replay import catch_up
 from project.rows import VALUES, Tickers
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.payloads import archive_all, as_payload, bar, grouped_response, range_response

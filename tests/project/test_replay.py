@@ -15,7 +15,8 @@ from archive.payload import Response
 from project import replay
 from project.build import build
 from project.errors import NothingProjected, OutdatedProjection, ProjectorBusy, UndecodablePayload
-from project.replay import Replayed, catch_up, catch_up_or_build, projector, rebuild
+from project.rebuild import catch_up_or_build, rebuild
+from project.replay import Replayed, catch_up, projector
 from tests.payloads import (
     archive_all,
     bar,

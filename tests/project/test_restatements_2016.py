@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from project.audit.archive import audit_all
-from project.replay import rebuild
+from project.rebuild import rebuild
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.payloads import archive_all
 from tests.project.year_2016 import Restatement, as_published, restatements, sessions_of

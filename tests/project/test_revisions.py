@@ -8,7 +8,7 @@ import pytest
 
 from archive.payload import Response
 from project.errors import NothingProjected
-from project.replay import rebuild
+from project.rebuild import rebuild
 from project.revisions import Revisions, read_revisions
 from project.rows import VALUES
 from tests.command import complaint, run_command

@@ -21,8 +21,9 @@ from project.batch import Batch
 from project.decide.decisions import Verb
 from project.decide.skip import WHOLE_PAYLOAD, Skip, read_skips
 from project.errors import NothingProjected, UndecodablePayload
+from project.rebuild import rebuild
 from project.rejection import Reason, Rejection
-from project.replay import catch_up, rebuild
+from project.replay import catch_up
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.command import complaint, console_command, run_command
 from tests.payloads import archive_all, as_payload, bar, range_response, splits_response

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from project.errors import AuditFailed, GenerationChanging
-from project.replay import rebuild
+from project.rebuild import rebuild
 from project.steady import read_steadily
 from tests.payloads import archive_all, bar, range_response
 from tests.project.random_archive import SESSIONS, small_ruleset

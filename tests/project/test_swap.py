@@ -13,7 +13,8 @@ from archive.calendar import exchange_calendar
 from archive.read import archive_head
 from project.errors import NothingProjected, NothingToRollBack
 from project.generation import create_next
-from project.replay import catch_up, projector, rebuild, rollback
+from project.rebuild import rebuild, rollback
+from project.replay import catch_up, projector
 from sql.connect import Role, open_pool
 from tests.payloads import archive_all, bar, range_response
 from tests.project.random_archive import SESSIONS, small_ruleset

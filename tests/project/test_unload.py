@@ -13,7 +13,8 @@ from project import unload
 from project.generation import LIVE, use_schema
 from project.judged import JudgedBars
 from project.kinds import KINDS
-from project.replay import catch_up, catch_up_or_build, rebuild
+from project.rebuild import catch_up_or_build, rebuild
+from project.replay import catch_up
 from project.rows import Tickers
 from project.store import bars_of_records
 from project.unload import fingerprint_of, parts_of, read_part, read_tickers

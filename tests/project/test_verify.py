@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from archive.payload import Response
 from project.compare.verify import Verified, verify
 from project.errors import NothingProjected, OutdatedProjection
-from project.replay import catch_up_or_build, rebuild
+from project.rebuild import catch_up_or_build, rebuild
 from tests.command import run_command
 from tests.payloads import archive_all, bar, range_response, split, splits_response
 from tests.project.random_archive import SESSIONS, responses, small_ruleset
