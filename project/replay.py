@@ -92,8 +92,8 @@ async def catch_up_to(
     batch_payloads: int,
     progress: Progress,
 ) -> Generation:
-) -> Generation:
     """Fold the payloads after a generation's checkpoint up to `head` into the tables the connection means."""
+    start = generation.checkpoint
     while generation.checkpoint < head:
         upto = min(generation.checkpoint + batch_payloads, head)
         generation = await _take_in(connection, generation, ruleset, upto, now)
