@@ -39,7 +39,7 @@ class BarsParams(Struct, frozen=True, kw_only=True):
     symbol: Symbol
     start: FirstDate | None = None
     end: LastDate | None = None
-    validated_only: Annotated[bool, Meta(description="Leave out bars whose score is too low to be validated.")] = False
+    validated_only: Annotated[bool, Meta(description="Leave out bars that are not validated.")] = False
     min_quality: Annotated[float, Meta(ge=0, le=1, description="Leave out bars with a lower quality score.")] = 0.0
     adjusted: Annotated[
         Literal["splits", "none"],
@@ -63,7 +63,10 @@ class Bar(Struct, frozen=True, gc=False):
     vwap: Annotated[float | None, Meta(description="Volume-weighted average price; null where the vendor sent none.")]
     trades: Annotated[float | None, Meta(description="Number of trades; null where the vendor sent none.")]
     quality_score: Annotated[float, Meta(description="1 less the penalties of the failed rules.", ge=0, le=1)]
-    validated: Annotated[bool, Meta(description="Whether the score reaches the ruleset's threshold.")]
+    validated: Annotated[
+        bool,
+        Meta(description="Whether the score reaches the ruleset's threshold, or what a person decided in its place."),
+    ]
     gap_detected: Annotated[bool, Meta(description="Whether the rule large_gap failed.")]
     volume_anomaly: Annotated[bool, Meta(description="Whether the rule volume_anomaly failed.")]
     failed_rules: Annotated[list[str], Meta(description="The rules that failed, in the order of the ruleset.")]

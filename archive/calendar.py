@@ -65,6 +65,11 @@ class Calendar:
         return close.replace(tzinfo=dt.UTC)
 
 
+def calendar_version() -> str:
+    """Return the version of the calendar, without the half second that making it takes."""
+    return f"exchange_calendars {version('exchange_calendars')} XNYS"
+
+
 @cache
 def exchange_calendar() -> Calendar:
     """Return the calendar of the New York Stock Exchange.
@@ -75,7 +80,7 @@ def exchange_calendar() -> Calendar:
 
     xnys = exchange_calendars.get_calendar("XNYS", start=str(FIRST_DATE), end=str(LAST_DATE))
     return Calendar(
-        f"exchange_calendars {version('exchange_calendars')} XNYS",
+        calendar_version(),
         xnys.sessions.to_numpy().astype("datetime64[D]"),
         xnys.opens.dt.tz_localize(None).to_numpy().astype("datetime64[s]"),
         xnys.closes.dt.tz_localize(None).to_numpy().astype("datetime64[s]"),

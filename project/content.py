@@ -1,8 +1,8 @@
 """What a projection says, as two hashes: equal rows give equal hashes, in whatever order and batches they came.
 
-`content` covers what is believed: bars with their verdicts, and records (splits, dividends and others). Two archives
-that hold the same answers agree in it. `provenance` covers every row with the payload it came from, revisions and
-rejections too: a rebuild and a catch-up of the same archive agree in both.
+`content` covers what is believed of prices: bars with their verdicts, splits, dividends and overrides. Two archives
+that hold the same answers about them agree in it. `provenance` covers every row with the payload it came from,
+revisions, rejections and ticker lists too: a rebuild and a catch-up of the same archive agree in both.
 
 Each is the sum of one 128-bit hash for each row, its two halves each modulo 2^64, so a catch-up adds what it writes,
 subtracts what it replaces, and reads nothing else. They tell projections apart; they are no defence against a forger
@@ -13,7 +13,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 import numpy as np
@@ -89,6 +89,8 @@ def of_rejections(rejections: Iterable[Rejection]) -> Fingerprint:
 class Versioned(Protocol):
     """A record as the hash sees it (project/record.py)."""
 
+    MOVES_PRICES: ClassVar[bool]
+
     @property
     def known_to(self) -> dt.datetime | None:
         """Until when it was believed, None while it is."""
@@ -99,11 +101,11 @@ class Versioned(Protocol):
 
 
 def of_records(records: Iterable[Versioned]) -> Fingerprint:
-    """Return the fingerprint of versions of records: of what is no longer believed, provenance only."""
+    """Return the fingerprint of versions of records: provenance only of what is not believed now or moves no price."""
     total = Fingerprint()
     for record in records:
         table = type(record).__name__
-        believed = _digest(table, record.fact) if record.known_to is None else 0
+        believed = _digest(table, record.fact) if record.known_to is None and record.MOVES_PRICES else 0
         total += Fingerprint(believed, _digest(table, record))
     return total
 

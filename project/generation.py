@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 import numpy as np
 
-from archive.calendar import Calendar, exchange_calendar
+from archive.calendar import Calendar, calendar_version
 from project.content import Fingerprint
 from project.errors import NothingProjected, NothingToRollBack, OutdatedProjection
 from project.ruleset import Ruleset, decode_ruleset, runs_here
@@ -92,10 +92,8 @@ async def live_generation(connection: asyncpg.Connection) -> tuple[Generation, R
     require_shape(generation)
     if not runs_here(ruleset):
         raise OutdatedProjection("the code of its rules has changed")
-    if generation.calendar_version != exchange_calendar().version:
-        raise OutdatedProjection(
-            f"its calendar is {generation.calendar_version}, here is {exchange_calendar().version}"
-        )
+    if generation.calendar_version != calendar_version():
+        raise OutdatedProjection(f"its calendar is {generation.calendar_version}, here is {calendar_version()}")
     return generation, ruleset
 
 

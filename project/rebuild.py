@@ -9,7 +9,7 @@ import uuid
 
 import asyncpg
 
-from archive.calendar import exchange_calendar
+from archive.calendar import calendar_version, exchange_calendar
 from archive.read import archive_head
 from project import content
 from project.build.build import Progress, no_progress, replay_archive
@@ -115,7 +115,7 @@ async def _build(
         generation_id=uuid.uuid4(),
         shape=SHAPE,
         ruleset_hash=ruleset.hash,
-        calendar_version=exchange_calendar().version,
+        calendar_version=calendar_version(),
         checkpoint=head,
         content_hash=fingerprint.content_hash,
         provenance_hash=fingerprint.provenance_hash,

@@ -20,11 +20,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What one payload states; `known_to` and `ended_by` are None while it is believed.
 
     `asked` is the question (path and query) that the payload answered. A kind of record names in KEY the fields that
-    say what it is about, the ticker first, and in DERIVED those that are worked out and not stated.
+    say what it is about, the ticker first, and in DERIVED those that are worked out and not stated; MOVES_PRICES tells
+    whether bars, or what is made of them, depend on it.
     """
 
     KEY: ClassVar[tuple[str, ...]]
     DERIVED: ClassVar[tuple[str, ...]] = ()
+    MOVES_PRICES: ClassVar[bool] = True
 
     archive_seq: int
     known_from: dt.datetime

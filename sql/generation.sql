@@ -20,7 +20,7 @@ CREATE TABLE generation (
 COMMENT ON TABLE generation IS 'What this projection is a function of, and how far it has come. One row.';
 COMMENT ON COLUMN generation.ruleset_hash IS 'The rules that judged every bar here; their text is in archive.ruleset.';
 COMMENT ON COLUMN generation.checkpoint IS 'The last archive_seq that is fully projected.';
-COMMENT ON COLUMN generation.content_hash IS 'Of what is believed: bars with verdicts, splits, dividends. Sum of row hashes: equal content, equal hash, in any order.';
+COMMENT ON COLUMN generation.content_hash IS 'Of what is believed of prices: bars with verdicts, splits, dividends, overrides. Sum of row hashes: equal content, equal hash, in any order.';
 COMMENT ON COLUMN generation.provenance_hash IS 'Of every row with the payload it came from, revisions and rejections too.';
 
 CREATE TABLE rule (

@@ -7,7 +7,7 @@ tables. Nothing is written, not even the ruleset; catch-ups may go on meanwhile.
 import asyncpg
 import msgspec
 
-from archive.calendar import exchange_calendar
+from archive.calendar import calendar_version
 from archive.read import archive_head
 from project.build.build import Progress, no_progress, replay_archive
 from project.compare.beside import parts_beside
@@ -62,6 +62,6 @@ async def _beside_live(
         checkpoint=live.checkpoint,
         archive_head=await archive_head(connection),
         calendar_before=live.calendar_version,
-        calendar_after=exchange_calendar().version,
+        calendar_after=calendar_version(),
         changes=comparison.changes(),
     )

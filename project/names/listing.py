@@ -17,6 +17,7 @@ MADE = "ticker:"
 class Listing(Record, frozen=True):
     """A security under one of its tickers, as the vendor described it; `delisted_on` is a date in New York."""
 
+    MOVES_PRICES: ClassVar = False
     KEY: ClassVar = ("ticker", "security_id")
 
     ticker: str

@@ -9,6 +9,7 @@ from project.record import Record
 class TickerChange(Record, frozen=True):
     """A security takes a ticker, its first or a new one, on `changed_on`, as the vendor dates it."""
 
+    MOVES_PRICES: ClassVar = False
     KEY: ClassVar = ("ticker", "security_id", "changed_on")
 
     ticker: str

@@ -142,7 +142,7 @@ async def test_before_the_first_projection_there_is_only_the_file(command_enviro
         (("--rebuild", "--verify"), "--rebuild and --verify exclude each other"),
         (
             ("--rebuild", "--dry-run", "--skip-payload", "3", "--because", "it is broken"),
-            "--skip-payload is a decision: it goes with a replay, not with what changes nothing",
+            "--skip-payload is a decision: it goes with a replay, not with what replays nothing",
         ),
         (
             ("--rebuild", "--max-change", "0.01"),
