@@ -11,6 +11,10 @@ from api.errors import RefusedRequest
 from archive.cli import archive
 from ingest.cli import ingest
 from ops.cli import ops
+from project.cli import project
+from project.factors.factor import Flag
+from project.gaps.gaps import GapKind
+from project.gaps.moves import MoveKind
 from project.rejection import Reason
 from project.rules import RULES
 
@@ -22,11 +26,14 @@ PACKAGES = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
 NOT_CHOSEN = {"types-psutil", "setuptools"}
 
 WORDS = {
-    "command": [f"{group.name} {name}" for group in (archive, ingest, ops) for name in group.commands],
+    "option": [name for parameter in project.params for name in parameter.opts],
+    "command": [f"{group.name} {name}" for group in (archive, ingest, project, ops) for name in group.commands],
     "route": [operation.path for operation in OPERATIONS],
     "code": [f"`{kind.code}`" for kind in RefusedRequest.__subclasses__()],
     "rule": [f"`{name}`" for name in RULES],
     "reason": [f"`{reason}…`" if reason.endswith("_") else f"`{reason}`" for reason in Reason],
+    "flag": [f"`{flag}`" for flag in Flag],
+    "class": [f"`{kind}`" for kind in (*GapKind, *MoveKind)],
     "package": sorted({re.split(r"[<>=\[]", package)[0] for package in PACKAGES} - NOT_CHOSEN),
 }
 
