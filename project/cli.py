@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from archive.read import archive_head
-from project.build.build import Progress
+from project.bulk.replay import Progress
 from project.cli_choice import choice_options
 from project.cli_revisions import revisions
 from project.cli_rules import rules, rules_option

@@ -16,7 +16,7 @@ import numpy as np
 from archive.calendar import exchange_calendar
 from archive.read import read_payload
 from project.batch import Batch
-from project.build.build import Progress, no_progress
+from project.bulk.replay import Progress, no_progress
 from project.content import Fingerprint
 from project.decide.skip import read_skips
 from project.errors import UnknownSymbols

@@ -12,7 +12,7 @@ import asyncpg
 from archive.calendar import calendar_version, exchange_calendar
 from archive.read import archive_head
 from project import content
-from project.build.build import Progress, no_progress, replay_archive
+from project.bulk.replay import Progress, no_progress, replay_archive
 from project.compare.budget import require_within_budget
 from project.errors import NothingProjected
 from project.factors.circumstances import write_factors

@@ -17,7 +17,7 @@ import numpy as np
 from archive.read import archive_head
 from project import content
 from project.batch import Batch
-from project.build.build import Progress, decode_archive, no_progress
+from project.bulk.replay import Progress, decode_archive, no_progress
 from project.compare.changes import Changes
 from project.content import Fingerprint
 from project.decide.override import overrides_of

@@ -19,7 +19,7 @@ from project.audit.evidence import require_all_rows
 from project.audit.raw_rows import holds_bars
 from project.audit.session import require_same_rejections
 from project.batch import Batch
-from project.build.build import FoldedPart, Progress, ReplayedArchive, no_progress, replay_archive
+from project.bulk.replay import FoldedPart, Progress, ReplayedArchive, no_progress, replay_archive
 from project.compare.table_diff import Departure, first_departure, rows_of_judged, rows_of_revisions, session_of, told
 from project.decide.skip import WHOLE_PAYLOAD, read_skips
 from project.errors import AuditFailed

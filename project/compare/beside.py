@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 import numpy as np
 
-from project.build.build import FoldedPart, ReplayedArchive
+from project.bulk.replay import FoldedPart, ReplayedArchive
 from project.content import Fingerprint
 from project.factors.factor import Factor
 from project.generation import LIVE

@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from project.build.build import Progress
+from project.bulk.replay import Progress
 from project.compare.verify import Hashes, Verified, verify
 from project.errors import VerificationFailed
 from project.options import with_pool

@@ -9,7 +9,7 @@ import msgspec
 
 from archive.calendar import calendar_version
 from archive.read import archive_head
-from project.build.build import Progress, no_progress, replay_archive
+from project.bulk.replay import Progress, no_progress, replay_archive
 from project.compare.beside import parts_beside
 from project.compare.changes import Changes, Comparison
 from project.errors import IncomparableProjection, NothingProjected

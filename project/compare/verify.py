@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from project import content
-from project.build.build import Progress, ReplayedArchive, no_progress, replay_archive
+from project.bulk.replay import Progress, ReplayedArchive, no_progress, replay_archive
 from project.compare.beside import Beside, parts_beside
 from project.content import Fingerprint
 from project.factors.circumstances import key_of

@@ -145,7 +145,9 @@ def main() -> int:
     )
     parser.add_argument("--parts", default="ranges,grouped,nightly", help="which to measure (default all but whole)")
     parser.add_argument("--market", type=Path, help="a folder of real market data")
-    parser.add_argument("--whole", action="store_true", help="measure the whole market of five years too: minutes a round")
+    parser.add_argument(
+        "--whole", action="store_true", help="measure the whole market of five years too: minutes a round"
+    )
     parser.add_argument("--days", type=int, help="how many of the folder's days (default all)")
     parser.add_argument("--scale", type=float, default=1.0, help="so many times the tickers (default 1)")
     parser.add_argument("--rounds", type=int, default=3, help="how often to measure (default 3)")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from archive.payload import Response
 from project import replay
-from project.build import build
+from project.bulk import replay as build
 from project.errors import NothingProjected, OutdatedProjection, ProjectorBusy, UndecodablePayload
 from project.rebuild import catch_up_or_build, rebuild
 from project.replay import Replayed, catch_up, projector

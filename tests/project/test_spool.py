@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from project.build.spool import Run, Spooled, count_rows, open_spool, read_spooled, write_run
+from project.bulk.spool import Run, Spooled, count_rows, open_spool, read_spooled, write_run
 from project.errors import SpoolFull
 from project.rows import BarRows, Tickers, join
 from tests.project.columns import SESSIONS, Said, columns

@@ -25,9 +25,10 @@ from archive.payload import Response
 from archive.read import archive_head
 from project import content
 from project.batch import Batch
-from project.build import bar_decoder, build
-from project.build.build import decode_archive, replay_archive
-from project.build.crew import Chunk, decode_chunks
+from project.bulk import bar_decoder
+from project.bulk import replay as build
+from project.bulk.crew import Chunk, decode_chunks
+from project.bulk.replay import decode_archive, replay_archive
 from project.content import Fingerprint
 from project.errors import UndecodablePayload, WorkerFailed
 from project.rows import join
@@ -147,8 +148,8 @@ async def test_a_worker_that_is_killed_is_missed() -> None:
 
 _DECODE_FOR_EVER = """
 import asyncio
-from project.build import crew
-from tests.project.test_build import _blank, _children_are_told, _endless
+from project.bulk import crew
+from tests.project.test_bulk import _blank, _children_are_told, _endless
 
 async def main():
     async with crew.decode_chunks(_endless(_children_are_told), _blank, 2):
@@ -208,7 +209,7 @@ def _open_files(folder: Path) -> list[str]:
 
 def _workers() -> list[psutil.Process]:
     """Return the children of this process that decode; other tests have children too."""
-    return [child for child in psutil.Process().children() if "project.build.crew" in child.cmdline()]
+    return [child for child in psutil.Process().children() if "project.bulk.crew" in child.cmdline()]
 
 
 def _one_is_killed(number: int) -> None:
