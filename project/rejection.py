@@ -2,7 +2,9 @@
 
 import datetime as dt
 import json
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -34,6 +36,11 @@ class Rejection(msgspec.Struct, frozen=True):
     session: dt.date | None
     reasons: tuple[str, ...]
     row_text: str
+
+
+def rejection_from(row: Mapping[str, Any]) -> Rejection:
+    """Return a row of the rejection table as a record."""
+    return Rejection(**{**row, "reasons": tuple(row["reasons"])})
 
 
 def printable(text: str) -> str:

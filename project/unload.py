@@ -18,7 +18,7 @@ from project.generation import use_schema
 from project.judged import JudgedBars
 from project.kinds import KINDS
 from project.record import Record
-from project.rejection import Rejection
+from project.rejection import Rejection, rejection_from
 from project.rows import BarRows, Ints, Tickers
 from sql import load_queries
 
@@ -58,7 +58,7 @@ async def read_revisions(connection: asyncpg.Connection, schema: str, tickers: S
 async def read_rejections(connection: asyncpg.Connection, schema: str) -> AsyncIterator[list[Rejection]]:
     """Yield all rejections, some at a time."""
     async for rows in _read_all(connection, schema, _EVERY_REJECTION):
-        yield [Rejection(**{**row, "reasons": tuple(row["reasons"])}) for row in rows]
+        yield [rejection_from(row) for row in rows]
 
 
 async def read_versions(connection: asyncpg.Connection, schema: str) -> AsyncIterator[tuple[str, list[Record]]]:

@@ -16,7 +16,7 @@ from project.audit.missing import find_missing
 from project.audit.session import Audit, reconcile
 from project.audit.verdict import Verdict, verdicts_of
 from project.decide.override import Override
-from project.factors.factor import Factor
+from project.factors.factor import Factor, factor_of
 from project.rows import VALUES, Floats
 from project.steady import read_steadily
 from sql import load_queries
@@ -100,7 +100,7 @@ async def audit_bar(connection: asyncpg.Connection, session: dt.date, ticker: st
             bar=_bar(evidence),
             verdicts=verdicts_of(evidence.cleaned, 0, evidence.ruleset) if len(evidence.cleaned) else [],
             revisions=_revisions(evidence),
-            actions=[Factor(**{**row, "flags": tuple(row["flags"])}) for row in actions],
+            actions=[factor_of(row) for row in actions],
             overrides=evidence.overrides,
         )
 

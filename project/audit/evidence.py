@@ -23,7 +23,7 @@ from project.factors.circumstances import read_applied
 from project.generation import Generation, live_generation
 from project.judged import JudgedBars, judge_bars, nothing_judged
 from project.kinds import read_records
-from project.rejection import Rejection
+from project.rejection import Rejection, rejection_from
 from project.resolve import Resolved, resolve
 from project.rows import VALUES, BarRows, Ints, Tickers, join, sort_keys
 from project.ruleset import Ruleset
@@ -106,7 +106,7 @@ async def gather(connection: asyncpg.Connection, session: dt.date, ticker: str |
         sent=sent,
         resolved=resolve(join(batch.bars), tickers.ranks()),
         rejections=batch.rejections,
-        rejected=rejections_of_records(await connection.fetch(_REJECTIONS, [each.archive_seq for each in sent])),
+        rejected=list(map(rejection_from, await connection.fetch(_REJECTIONS, [each.archive_seq for each in sent]))),
         cleaned=cleaned,
         judged_again=await _judge_again(connection, cleaned, session, tickers, ruleset),
         revisions=revisions,
@@ -202,8 +202,3 @@ def revisions_of_records(records: list[asyncpg.Record], tickers: Tickers) -> Rev
 
 def _microseconds(records: list[asyncpg.Record], name: str) -> Ints:
     return np.array([(record[name] - _EPOCH_UTC) // dt.timedelta(microseconds=1) for record in records], np.int64)
-
-
-def rejections_of_records(records: list[asyncpg.Record]) -> list[Rejection]:
-    """Return rows of the rejection table."""
-    return [Rejection(**{**row, "reasons": tuple(row["reasons"])}) for row in records]

@@ -5,7 +5,7 @@ import datetime as dt
 import asyncpg
 import msgspec
 
-from project.factors.factor import Factor
+from project.factors.factor import Factor, factor_of
 from project.generation import live_generation
 from project.steady import read_steadily
 from sql import load_queries
@@ -37,7 +37,7 @@ async def read_factors(
         await live_generation(connection)
         counts = {row["flag"]: row["factors"] for row in await connection.fetch(_COUNT, ticker, flagged, known_at)}
         rows = await connection.fetch(_NEWEST, ticker, flagged, known_at, limit)
-        found = [Factor(**{**row, "flags": tuple(row["flags"])}) for row in rows]
+        found = [factor_of(row) for row in rows]
         total = counts.pop(None)
         return Factors(found, total, dict(sorted(counts.items())), total - len(found))
 

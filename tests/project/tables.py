@@ -13,7 +13,7 @@ from project.content import Fingerprint
 from project.factors.factor import factor_of
 from project.generation import Generation, read_generation
 from project.kinds import KINDS
-from project.rejection import Rejection
+from project.rejection import rejection_from
 from project.rows import VALUES, BarRows, Ints, Tickers
 from project.store import bars_of_records
 
@@ -83,7 +83,7 @@ async def fingerprint_of_tables(pool: asyncpg.Pool) -> Fingerprint:
     total = content.of_bars(bars, tickers)
     total += await _of_revisions(pool)
     rejections = await pool.fetch("SELECT * FROM projection.rejection")
-    total += content.of_rejections(Rejection(**{**row, "reasons": tuple(row["reasons"])}) for row in rejections)
+    total += content.of_rejections(map(rejection_from, rejections))
     for kind in KINDS:
         rows = await pool.fetch(f"SELECT * FROM projection.{kind.table}")
         total += content.of_records(kind.record(**dict(row)) for row in rows)
