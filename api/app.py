@@ -7,7 +7,8 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from api import bars, health, status
+from api import health, status
+from api.bars import historical
 from api.docs import docs_routes
 from api.errors import RefusedRequest, on_failure, on_http_exception, on_refused
 from api.generation import Projection
@@ -22,7 +23,7 @@ _STATEMENT_TIMEOUT_S = 10.0
 OPERATIONS: tuple[Operation[Any], ...] = (
     health.OPERATION,
     status.OPERATION,
-    bars.OPERATION,
+    historical.OPERATION,
 )
 
 

@@ -87,7 +87,7 @@ class Projection:
     """The live projection, as it is read through a pool."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+        self.pool = pool
         self._proved: dict[int, Place] = {}
 
     async def read(self, read: Read[T]) -> T:
@@ -96,7 +96,7 @@ class Projection:
         Raises: what `read` raises, and READ_ERRORS.
         """
         with _clear_errors():
-            async with self._pool.acquire(timeout=_WAIT_FOR_CONNECTION_S) as connection:
+            async with self.pool.acquire(timeout=_WAIT_FOR_CONNECTION_S) as connection:
                 outcome = await self._prove(connection, read)
         if isinstance(outcome, RefusedRequest):
             raise outcome

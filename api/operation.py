@@ -21,7 +21,8 @@ class Operation(msgspec.Struct, Generic[P], frozen=True, kw_only=True):
     """A route: its parameters' struct, the type of its answer with an example, and how it may refuse.
 
     `errors` are examples, one of each kind that is the route's own; what any route may answer is not repeated.
-    `tagged` says whether the answer carries an ETag.
+    `tagged` says whether the answer carries an ETag. `rows` is the field of a tabular answer that holds its rows.
+    `tags` are the groups that the document shows it in.
     """
 
     path: str
@@ -33,6 +34,8 @@ class Operation(msgspec.Struct, Generic[P], frozen=True, kw_only=True):
     handle: Callable[[Request, P], Awaitable[Response]]
     errors: tuple[RefusedRequest, ...] = ()
     tagged: bool = False
+    rows: str | None = None
+    tags: tuple[str, ...] = ("Native",)
 
     @property
     def name(self) -> str:

@@ -21,7 +21,7 @@ JOIN pg_namespace AS namespace
 -- name: discard_plans
 DISCARD PLANS
 
--- name: symbol_coverage
+-- name: symbol_status_of
 -- $1 ticker
 SELECT
     first_session,

@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answer import json_answer
-from api.bar_columns import BarColumns, adjusted, read_bars, read_rule_names, read_split_factors
-from api.coverage import Coverage, read_coverage
+from api.bars.answer import GenerationRef
+from api.bars.columns import BarColumns, adjusted, read_bars, read_rule_names, read_split_factors
+from api.bars.symbol_status import SymbolStatus, read_status
 from api.errors import READ_ERRORS, InvalidParameter, UnknownSymbol
 from api.etag import etag, is_held, not_modified, tagged
 from api.generation import Generation
@@ -80,14 +81,6 @@ class Bar(Struct, frozen=True, gc=False):
     gap_note: Annotated[GapNote | None, Meta(description="Size of the gap: from 2, 5 and 10 percent on; null below.")]
 
 
-class GenerationRef(Struct, frozen=True):
-    """The generation an answer comes from."""
-
-    generation_id: UUID
-    checkpoint: Annotated[int, Meta(description="The last payload of the archive that is projected.")]
-    ruleset_hash: Annotated[str, Meta(description="The rules that judged the bars.")]
-
-
 class Bars(Struct, frozen=True):
     """The bars of one symbol."""
 
@@ -120,7 +113,7 @@ async def historical(request: Request, params: BarsParams) -> Response:
 async def _read(
     connection: asyncpg.Connection, generation: Generation, params: BarsParams, as_of: dt.date | None
 ) -> Bars:
-    coverage = await read_coverage(connection, params.symbol)
+    coverage = await read_status(connection, params.symbol)
     first, last = params.start or dt.date.min, params.end or dt.date.max
     columns = await read_bars(
         connection,
@@ -146,7 +139,7 @@ async def _read(
         adjusted=params.adjusted,
         as_of=as_of,
         count=len(bars),
-        generation=GenerationRef(generation.generation_id, generation.checkpoint, generation.ruleset_hash),
+        generation=GenerationRef.of(generation),
         reason=reason,
         bars=bars,
     )
@@ -188,7 +181,7 @@ def _gap_notes(gaps: Floats) -> list[GapNote | None]:
     return [_GAP_NOTES[step] for step in np.searchsorted(_GAP_STEPS, sizes, side="right").tolist()]
 
 
-def _why_empty(params: BarsParams, coverage: Coverage, in_range: int) -> str:
+def _why_empty(params: BarsParams, coverage: SymbolStatus, in_range: int) -> str:
     if coverage.bars == 0:
         rejected = f"; {coverage.rejections} rows about it were rejected" if coverage.rejections else ""
         return f"{params.symbol} is known and has no bars{rejected}"

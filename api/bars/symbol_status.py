@@ -8,10 +8,10 @@ import msgspec
 from api.errors import UnknownSymbol
 from sql import load_queries
 
-_COVERAGE = load_queries("api.sql")["symbol_coverage"]
+_STATUS = load_queries("api.sql")["symbol_status_of"]
 
 
-class Coverage(msgspec.Struct, frozen=True):
+class SymbolStatus(msgspec.Struct, frozen=True):
     """The bars of one symbol; the sessions are None where it has none."""
 
     first_session: dt.date | None
@@ -20,12 +20,12 @@ class Coverage(msgspec.Struct, frozen=True):
     rejections: int
 
 
-async def read_coverage(connection: asyncpg.Connection, symbol: str) -> Coverage:
+async def read_status(connection: asyncpg.Connection, symbol: str) -> SymbolStatus:
     """Return what there is of a symbol.
 
     Raises: UnknownSymbol for one that no payload ever spoke of.
     """
-    row = await connection.fetchrow(_COVERAGE, symbol)
+    row = await connection.fetchrow(_STATUS, symbol)
     if row is None:
         raise UnknownSymbol(symbol)
-    return Coverage(**row)
+    return SymbolStatus(**row)

@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from api.bars import Bar, Bars
+from api.bars.historical import Bar, Bars
 from tests.api.market import BARS, GENERATION_ID, RULESET_HASH, KnownBar, KnownSplit, june, project
 from tests.api.served import Client, served
 
