@@ -91,7 +91,7 @@ async def test_an_unknown_path_is_not_found(client: Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("route", [*EVERY_ROUTE, "/docs", "/", "/static/docs.js"])
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "BREW"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
 async def test_what_is_read_only_takes_no_other_method(client: Client, route: str, method: str) -> None:
     answer = await client.ask(route, method=method)
     assert (answer.status, answer.refusal().code) == (405, "method_not_allowed")
