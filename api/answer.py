@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 _ENCODER = msgspec.json.Encoder()
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+ANSWER_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 def json_answer(document: object, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
@@ -16,4 +16,4 @@ def json_answer(document: object, headers: Mapping[str, str] | None = None, stat
 
 def json_bytes_answer(body: bytes, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
     """Return bytes that are JSON already."""
-    return Response(body, status, {**_HEADERS, **(headers or {})}, media_type="application/json")
+    return Response(body, status, {**ANSWER_HEADERS, **(headers or {})}, media_type="application/json")

@@ -2,18 +2,26 @@
 
 ApiError
 ├── CannotListen               the server cannot listen at its address (the command says so and exits 1)
-└── RefusedRequest             answered with its status in the one error shape
+└── RefusedRequest             answered with its status in the one error shape; more in api/access/errors.py
     ├── UnknownPath            404 unknown_path
     ├── MethodNotAllowed       405 method_not_allowed
     ├── UnknownSymbol          404 unknown_symbol
+    ├── UnknownPayload         404 unknown_payload
+    ├── UnknownRuleset         404 unknown_ruleset
+    ├── NotAcceptable          406 not_acceptable
+    ├── RangeNotSatisfiable    416 range_not_satisfiable
     ├── InvalidParameter       422 invalid_parameter
     ├── UnknownParameter       422 unknown_parameter
+    ├── MissingParameter       422 missing_parameter
     ├── InternalError          500 internal_error
+    ├── PayloadDamaged         500 payload_damaged
+    ├── AuditFailed            500 audit_failed
     ├── DatabaseUnreachable    503 database_away
     ├── QueryTimedOut          503 query_timed_out
     ├── NothingProjected       503 nothing_projected
     ├── ForeignProjection      503 projection_outdated
-    └── GenerationChanging     503 generation_changing
+    ├── GenerationChanging     503 generation_changing
+    └── TooBusy                503 too_busy
 
 No message holds a stack trace, a statement or an address of the database.
 """
@@ -102,9 +110,49 @@ class UnknownSymbol(RefusedRequest):
 
     status, code = 404, "unknown_symbol"
 
-    def __init__(self, symbol: str) -> None:
-        super().__init__(f"symbol {shorten(symbol)} is not known here; symbols are case-sensitive", "symbol")
+    def __init__(self, symbol: str, parameter: str = "symbol") -> None:
+        super().__init__(f"symbol {shorten(symbol)} is not known here; symbols are case-sensitive", parameter)
         self.symbol = symbol
+
+
+class UnknownPayload(RefusedRequest):
+    """The archive has no payload `archive_seq`."""
+
+    status, code = 404, "unknown_payload"
+
+    def __init__(self, archive_seq: int) -> None:
+        super().__init__(f"payload {archive_seq} is not in the archive", "seq")
+        self.archive_seq = archive_seq
+
+
+class NotAcceptable(RefusedRequest):
+    """The caller takes none of the `offered` media types."""
+
+    status, code = 406, "not_acceptable"
+
+    def __init__(self, accept: str, offered: tuple[str, ...]) -> None:
+        super().__init__(f"Accept is {shorten(accept)}: this answer can be had as {', '.join(offered)}")
+        self.offered = offered
+
+
+class RangeNotSatisfiable(RefusedRequest):
+    """The answer has `size` bytes, and none of them is in the range."""
+
+    status, code = 416, "range_not_satisfiable"
+
+    def __init__(self, asked: str, size: int) -> None:
+        super().__init__(f"Range is {shorten(asked)}: the answer has {size} bytes")
+        self.size = size
+
+
+class UnknownRuleset(RefusedRequest):
+    """No ruleset, or more than one, is called `name`."""
+
+    status, code = 404, "unknown_ruleset"
+
+    def __init__(self, name: str, parameter: str) -> None:
+        super().__init__(f"ruleset {shorten(name)} is none or several; /api/v1/rulesets has them all", parameter)
+        self.name = name
 
 
 class InvalidParameter(RefusedRequest):
@@ -128,6 +176,15 @@ class UnknownParameter(RefusedRequest):
         self.known = known
 
 
+class MissingParameter(RefusedRequest):
+    """The route cannot do without this `parameter`."""
+
+    status, code = 422, "missing_parameter"
+
+    def __init__(self, parameter: str) -> None:
+        super().__init__(f"{parameter} must be given", parameter)
+
+
 class InternalError(RefusedRequest):
     """A fault of ours; what happened is in the server's log only."""
 
@@ -135,6 +192,25 @@ class InternalError(RefusedRequest):
 
     def __init__(self) -> None:
         super().__init__("the server failed to answer; its log says why")
+
+
+class PayloadDamaged(RefusedRequest):
+    """The stored bytes of payload `archive_seq` are not those that were archived; nothing of them is served."""
+
+    status, code = 500, "payload_damaged"
+
+    def __init__(self, archive_seq: int) -> None:
+        super().__init__(f"payload {archive_seq} is damaged in the archive; `archive verify` says how")
+        self.archive_seq = archive_seq
+
+
+class AuditFailed(RefusedRequest):
+    """The tables do not hold what the payloads say; `why` names the first difference."""
+
+    status, code = 500, "audit_failed"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
 
 
 class DatabaseUnreachable(RefusedRequest):
@@ -180,6 +256,16 @@ class GenerationChanging(RefusedRequest):
 
     def __init__(self) -> None:
         super().__init__("the projection was swapped while it was read, several times in a row; try again")
+
+
+class TooBusy(RefusedRequest):
+    """`most` audits are being made or wait for their turn already."""
+
+    status, code = 503, "too_busy"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} audits are being made or wait for their turn; try again in a few seconds")
+        self.most = most
 
 
 # What any route that reads the projection may answer instead; each is an example for the OpenAPI document.

@@ -1,7 +1,7 @@
 """ETags: a caller who holds an answer of this generation is told so instead of being sent it again.
 
-A tag is made of everything an answer depends on: the software, the generation and its checkpoint, the URL, and what
-else the route names (the date prices are adjusted to, for one).
+A tag is made of everything an answer depends on: the software, the generation and its checkpoint, the URL, the format
+and coding that the request gets, and what else the route names (the date prices are adjusted to, for one).
 """
 
 import hashlib
@@ -10,6 +10,7 @@ from importlib.metadata import version
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.formats.representation import representation_of
 from api.generation import Generation
 
 _SOFTWARE = version("market-data-warehouse")
@@ -23,6 +24,7 @@ def etag(request: Request, generation: Generation, *facts: object) -> str:
         generation.checkpoint,
         request.url.path,
         request.url.query,
+        representation_of(request),
         *facts,
     )
     return f'"{hashlib.sha256(repr(depends_on).encode()).hexdigest()[:32]}"'
@@ -33,8 +35,12 @@ def is_held(request: Request, tag: str) -> bool:
 
     Source: RFC 9110 §13.1.2; the comparison is weak, and `*` is not taken for a tag of ours.
     """
-    held = request.headers.get("if-none-match", "").split(",")
-    return tag in (candidate.strip().removeprefix("W/") for candidate in held)
+    return names_tag(request.headers.get("if-none-match", ""), tag)
+
+
+def names_tag(if_none_match: str, tag: str) -> bool:
+    """Tell whether a header If-None-Match names a tag."""
+    return tag in (candidate.strip().removeprefix("W/") for candidate in if_none_match.split(","))
 
 
 def tagged(tag: str) -> dict[str, str]:

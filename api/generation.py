@@ -12,12 +12,16 @@ making: made during a swap, it may mean the old table for good. (Seen with 8 rea
 had ended.) Such a swap also fails the proof of the answer it fell into, so a connection's plans are trusted only for
 the place in which its last answer was proved, and discarded otherwise. For the same reason a statement reads one table
 of the projection only.
+
+What is asked most is read in one statement that calls one function of the generation (sql/generation.sql). A function
+is bound to the tables it was made beside, so its answer is of one generation by itself; and since the generation's row
+tells which table it stood in, and the catalog in which schema that table is, the answer says itself whether it is live.
 """
 
 import datetime as dt
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 import asyncpg
@@ -36,6 +40,7 @@ from sql.errors import CONNECTION_LOST
 
 _QUERIES = load_queries("api.sql")
 _LIVE = _QUERIES["live_generation"]
+_IDENTITY = _QUERIES["live_identity"]
 _DISCARD_PLANS = _QUERIES["discard_plans"]
 
 # Each takes a swap of its own to fail, so this is never reached but by a fault.
@@ -49,6 +54,7 @@ _OTHER_SHAPE = (
     asyncpg.InvalidCachedStatementError,
     asyncpg.UndefinedTableError,
     asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
 )
 _AWAY = (
     OSError,  # and with it TimeoutError, of a connection that does not come
@@ -84,18 +90,55 @@ Read = Callable[[asyncpg.Connection, Generation], Awaitable[T]]
 
 
 class Projection:
-    """The live projection, as it is read through a pool."""
+    """The live projection, as it is read through a pool; `quick` is one for single statements."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, quick: asyncpg.Pool | None = None) -> None:
         self.pool = pool
+        self._quick = quick or pool
         self._proved: dict[int, Place] = {}
+
+    async def row(self, statement: str, *args: object) -> tuple[Generation, asyncpg.Record]:
+        """Return the row of a statement that calls a function of the generation, and the generation that it is of.
+
+        Raises: READ_ERRORS.
+        """
+        with clear_database_errors():
+            async with self._quick.acquire(timeout=_WAIT_FOR_CONNECTION_S) as connection:
+                return await _live_row(connection, statement, *args)
+
+    @asynccontextmanager
+    async def rows(
+        self, statement: str, *args: object, ahead: int
+    ) -> AsyncIterator[tuple[Generation, AsyncIterator[asyncpg.Record]]]:
+        """Yield the rows of such a statement, fetched so many at a time, and the generation that all of them are of.
+
+        A swap meanwhile changes nothing for them: they stay those of the moment in which they were asked for.
+
+        Raises: READ_ERRORS, while rows are fetched too.
+        """
+        with clear_database_errors():
+            async with self.pool.acquire(timeout=_WAIT_FOR_CONNECTION_S) as connection:
+                for _ in range(_ATTEMPTS):
+                    async with _live_cursor(connection, statement, *args, ahead=ahead) as found:
+                        if found is not None:
+                            yield found
+                            return
+                    await connection.execute(_DISCARD_PLANS)
+                raise GenerationChanging
+
+    async def identity(self) -> Generation:
+        """Return the generation that is live, in a state that no commit before this call is missing from.
+
+        Raises: READ_ERRORS.
+        """
+        return (await self.row(_IDENTITY))[0]
 
     async def read(self, read: Read[T]) -> T:
         """Return what `read` makes of one generation; it may be called again, so it must only read.
 
         Raises: what `read` raises, and READ_ERRORS.
         """
-        with _clear_errors():
+        with clear_database_errors():
             async with self.pool.acquire(timeout=_WAIT_FOR_CONNECTION_S) as connection:
                 outcome = await self._prove(connection, read)
         if isinstance(outcome, RefusedRequest):
@@ -132,6 +175,53 @@ class Projection:
         self._proved[backend] = place
 
 
+@asynccontextmanager
+async def _live_cursor(
+    connection: asyncpg.Connection, statement: str, *args: object, ahead: int
+) -> AsyncIterator[tuple[Generation, AsyncIterator[asyncpg.Record]] | None]:
+    """Yield the generation and the rows of a statement, None where it is not the live one's."""
+    async with connection.transaction(readonly=True):
+        try:
+            cursor = await connection.cursor(statement, *args)
+            first = await cursor.fetchrow()
+        except asyncpg.InvalidSchemaNameError as exc:
+            raise NothingProjected from exc
+        except _OTHER_SHAPE as exc:
+            raise ForeignProjection from exc
+        if first is None:
+            raise NothingProjected
+
+        async def rows() -> AsyncIterator[asyncpg.Record]:
+            yield first
+            while fetched := await cursor.fetch(ahead):
+                for row in fetched:
+                    yield row
+
+        yield (_generation_of(first), rows()) if first["is_live"] else None
+
+
+def _generation_of(row: asyncpg.Record) -> Generation:
+    return Generation(*(row[name] for name in Generation.__struct_fields__))
+
+
+async def _live_row(connection: asyncpg.Connection, statement: str, *args: object) -> tuple[Generation, asyncpg.Record]:
+    foreign: Exception | None = None
+    for _ in range(_ATTEMPTS):
+        try:
+            row = await connection.fetchrow(statement, *args)
+        except asyncpg.InvalidSchemaNameError as exc:
+            raise NothingProjected from exc
+        except _OTHER_SHAPE as exc:
+            foreign = exc
+        else:
+            if row is None:
+                raise NothingProjected
+            if row["is_live"]:
+                return _generation_of(row), row
+        await connection.execute(_DISCARD_PLANS)
+    raise GenerationChanging if foreign is None else ForeignProjection from foreign
+
+
 async def _live(connection: asyncpg.Connection) -> tuple[Place, Generation]:
     try:
         row = await connection.fetchrow(_LIVE)
@@ -152,7 +242,7 @@ async def _outcome(read: Read[T], connection: asyncpg.Connection, generation: Ge
 
 
 @contextmanager
-def _clear_errors() -> Iterator[None]:
+def clear_database_errors() -> Iterator[None]:
     """Turn what asyncpg raises when the database is away or too slow into this room's errors."""
     try:
         yield

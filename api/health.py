@@ -35,4 +35,5 @@ OPERATION = Operation(
     answer=Health,
     example=_HEALTHY,
     handle=health,
+    tags=("Operations",),
 )

@@ -8,7 +8,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.access.described import SECURITY, SECURITY_SCHEMES
+from api.access.errors import ACCESS_ERRORS
 from api.answer import json_bytes_answer
+from api.dialect import Dialect
 from api.errors import ErrorAnswer, InternalError, RefusedRequest, UnknownParameter
 from api.operation import Operation
 from api.params import NoParams, parameter_types
@@ -20,7 +23,7 @@ _DESCRIPTION = (
     "Daily bars of US stocks, projected from an append-only archive of everything the vendor sent. Every error, on "
     "every route, has the shape of ErrorAnswer."
 )
-_OF_ANY_ROUTE = (UnknownParameter("colour", ()), InternalError())
+_OF_ANY_ROUTE = (UnknownParameter("colour", ()), InternalError(), *ACCESS_ERRORS)
 
 
 def openapi_operation(others: Sequence[Operation[Any]]) -> Operation[NoParams]:
@@ -45,7 +48,9 @@ def openapi_operation(others: Sequence[Operation[Any]]) -> Operation[NoParams]:
 def openapi_document(operations: Sequence[Operation[Any]]) -> Json:
     """Return the OpenAPI 3.1 document of operations."""
     answers = [operation.answer for operation in operations]
-    schemas, components = msgspec.json.schema_components([*answers, ErrorAnswer], ref_template=_REF)
+    errors = {operation.dialect.error for operation in operations if operation.dialect}
+    kinds = [*answers, ErrorAnswer, *sorted(errors, key=lambda kind: kind.__name__)]
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -55,10 +60,11 @@ def openapi_document(operations: Sequence[Operation[Any]]) -> Json:
         },
         "servers": [{"url": "/"}],
         "paths": {
-            operation.path: {"get": _describe(operation, schema)}
-            for operation, schema in zip(operations, schemas[:-1], strict=True)
+            operation.template: {"get": _describe(operation, schema)}
+            for operation, schema in zip(operations, schemas, strict=False)
         },
-        "components": {"schemas": components},
+        "components": {"schemas": components, "securitySchemes": SECURITY_SCHEMES},
+        "security": SECURITY,
     }
 
 
@@ -66,9 +72,12 @@ def _describe(operation: Operation[Any], schema: Json) -> Json:
     responses: Json = {
         "200": {
             "description": "The answer.",
-            "content": {"application/json": {"schema": schema, "example": msgspec.to_builtins(operation.example)}},
+            "content": {operation.media_type: {"schema": schema, "example": msgspec.to_builtins(operation.example)}},
         }
     }
+    for status, example in operation.also.items():
+        media = {"schema": schema, "example": msgspec.to_builtins(example)}
+        responses[str(status)] = {"description": "The same answer.", "content": {"application/json": media}}
     if operation.tagged:
         responses["200"]["headers"] = {
             "ETag": {"description": "Send it as If-None-Match.", "schema": {"type": "string"}}
@@ -79,7 +88,7 @@ def _describe(operation: Operation[Any], schema: Json) -> Json:
         "summary": operation.summary,
         "description": operation.description,
         "parameters": _parameters(operation),
-        "responses": responses | _errors([*operation.errors, *_OF_ANY_ROUTE]),
+        "responses": responses | _errors([*operation.errors, *_OF_ANY_ROUTE], operation.dialect),
     }
 
 
@@ -87,10 +96,10 @@ def _parameters(operation: Operation[Any]) -> list[Json]:
     kind: type[msgspec.Struct] = operation.params
     parameters = []
     for field in msgspec.structs.fields(kind):
-        (schema,), _ = msgspec.json.schema_components([parameter_types(kind)[field.name]])
+        (schema,), _ = msgspec.json.schema_components([parameter_types(kind)[field.encode_name]])
         parameter: Json = {
-            "name": field.name,
-            "in": "path" if f"{{{field.name}}}" in operation.path else "query",
+            "name": field.encode_name,
+            "in": "path" if f"{{{field.encode_name}}}" in operation.template else "query",
             "required": field.required,
             "description": schema.pop("description", ""),
             "schema": schema,
@@ -103,20 +112,24 @@ def _parameters(operation: Operation[Any]) -> list[Json]:
     return parameters
 
 
-def _errors(refused: Sequence[RefusedRequest]) -> Json:
+def _errors(refused: Sequence[RefusedRequest], dialect: Dialect | None) -> Json:
     """Return the responses of errors by status, each with an example of every code."""
     responses: Json = {}
+    kind = dialect.error if dialect else ErrorAnswer
     for error in refused:
+        if dialect is not None and isinstance(error, UnknownParameter):
+            continue
+        status, body = (
+            dialect.translate(error.status, error.answer().error) if dialect else (error.status, error.answer())
+        )
         response = responses.setdefault(
-            str(error.status),
+            str(status),
             {
                 "description": "",
-                "content": {
-                    "application/json": {"schema": {"$ref": _REF.format(name=ErrorAnswer.__name__)}, "examples": {}}
-                },
+                "content": {"application/json": {"schema": {"$ref": _REF.format(name=kind.__name__)}, "examples": {}}},
             },
         )
         examples = response["content"]["application/json"]["examples"]
-        examples[error.code] = {"value": msgspec.to_builtins(error.answer())}
+        examples[error.code] = {"value": msgspec.to_builtins(body)}
         response["description"] = " or ".join(examples)
     return responses

@@ -17,7 +17,7 @@ from project.content import Fingerprint
 from project.errors import NothingProjected, NothingToRollBack, OutdatedProjection
 from project.ruleset import Ruleset, decode_ruleset, runs_here
 from sql import ROOM, load_queries
-from sql.timescale import make_hypertable
+from sql.timescale import make_aggregates, make_hypertable
 
 LIVE, NEXT, PREVIOUS = "projection", "projection_next", "projection_previous"
 
@@ -27,6 +27,7 @@ _EXISTS = _QUERIES["schema_exists"]
 _DROP_NEXT = _QUERIES["drop_next"]
 _CREATE_NEXT = _QUERIES["create_next"]
 _ADD_BAR_KEY = _QUERIES["add_bar_key"]
+_ADD_SESSION_INDEX = _QUERIES["add_session_index"]
 _ANALYZE = _QUERIES["analyze_generation"]
 _LET_READERS_IN = _QUERIES["let_readers_in"]
 _DROP_PREVIOUS = _QUERIES["drop_previous"]
@@ -132,9 +133,11 @@ async def drop_next(connection: asyncpg.Connection) -> None:
 
 
 async def complete_next(connection: asyncpg.Connection, generation: Generation) -> None:
-    """Add the bar key and the generation's row, and let readers in: from here on it can be caught up."""
+    """Add the indexes of bars and the generation's row, and let readers in: from here on it can be caught up."""
     async with connection.transaction():
         await connection.execute(_ADD_BAR_KEY)
+        await connection.execute(_ADD_SESSION_INDEX)
+        await make_aggregates(connection)  # not before: they would make loading slower
         await connection.execute(
             _INSERT,
             generation.generation_id,

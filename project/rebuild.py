@@ -12,6 +12,7 @@ import asyncpg
 from archive.calendar import calendar_version, exchange_calendar
 from archive.read import archive_head
 from project import content
+from project.aggregates import refresh_aggregates
 from project.bulk.replay import Progress, no_progress, replay_archive
 from project.compare.budget import require_within_budget
 from project.errors import NothingProjected
@@ -70,6 +71,8 @@ async def go_live(
         "project.generation_promoted",
         extra={"generation_id": str(generation.generation_id), "content_hash": generation.content_hash},
     )
+    # Readers have the bars already, and do without the aggregates meanwhile.
+    await refresh_aggregates(connection, generation.checkpoint)
     return Replayed(generation.checkpoint, True, generation, changes)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from archive.read import archive_head
 from project import content
+from project.aggregates import refresh_aggregates
 from project.batch import Batch
 from project.bulk.replay import Progress, decode_archive, no_progress
 from project.compare.changes import Changes
@@ -80,6 +81,7 @@ async def catch_up(
         generation, ruleset = await live_generation(connection)
         head = await archive_head(connection)
         caught_up = await catch_up_to(connection, generation, ruleset, head, now, batch_payloads, progress)
+        await refresh_aggregates(connection, caught_up.checkpoint)
         return Replayed(caught_up.checkpoint - generation.checkpoint, False, caught_up)
 
 

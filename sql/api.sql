@@ -21,15 +21,11 @@ JOIN pg_namespace AS namespace
 -- name: discard_plans
 DISCARD PLANS
 
--- name: symbol_status_of
--- $1 ticker
-SELECT
-    first_session,
-    last_session,
-    bars,
-    rejections
+-- name: known_symbols
+-- $1 tickers
+SELECT ticker
 FROM projection.symbol_status
-WHERE ticker = $1
+WHERE ticker = ANY($1)
 
 -- name: all_coverage
 -- The whole projection in one row; from symbol_status, since counting bars would read them all.
@@ -48,77 +44,87 @@ SELECT
 FROM projection.rule
 ORDER BY bit
 
--- name: applied_splits_of
--- What is believed now of a ticker's splits and applied to its bars. $1 ticker
+-- name: live_identity
 SELECT
+    is_live,
+    generation_id,
+    checkpoint,
+    ruleset_hash,
+    calendar_version,
+    content_hash,
+    built_at,
+    caught_up_at
+FROM projection.identity
+
+-- name: series
+-- $1 tickers or NULL for all, $2 the first of them, $3 first session, $4 last session
+SELECT
+    is_live,
+    generation_id,
+    checkpoint,
+    ruleset_hash,
+    calendar_version,
+    content_hash,
+    built_at,
+    caught_up_at,
     ticker,
-    kind,
-    vendor_id,
-    archive_seq,
-    ex_date,
-    applied_on,
+    first_session,
+    last_session,
+    bars,
+    rejections,
+    rule_names,
+    split_on,
     split_from,
     split_to,
-    cash,
-    price_factor,
-    volume_factor,
-    move,
-    vendor_factor,
-    flags,
-    known_from,
-    known_to
-FROM projection.factor
-WHERE ticker = $1
-    AND kind = 'split'
-    AND applied_on IS NOT NULL
-    AND known_to IS NULL
+    dividend_on,
+    dividend_factor,
+    session,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    vwap,
+    trades,
+    gap,
+    volume_ratio,
+    failed_rules,
+    quality_score,
+    validated
+FROM projection.series_of($1, $2, $3, $4)
 
--- name: bar_columns_between
--- Bars in order of session as one row: each column is its values' binary form, end to end, NULL without bars. Decoding
--- them as values one by one takes longer than everything else about a request.
--- $1 ticker, $2 first session, $3 last session, $4 whether only validated ones, $5 lowest quality score
+-- name: market
+-- $1 session, $2 last date of splits after it or NULL, $3 last date of dividends or NULL
 SELECT
-    string_agg(date_send(session), '') AS session,
-    string_agg(float8send(open), '') AS open,
-    string_agg(float8send(high), '') AS high,
-    string_agg(float8send(low), '') AS low,
-    string_agg(float8send(close), '') AS close,
-    string_agg(float8send(volume), '') AS volume,
-    string_agg(float8send(coalesce(vwap, 'NaN')), '') AS vwap,
-    string_agg(float8send(coalesce(trades, 'NaN')), '') AS trades,
-    string_agg(float8send(coalesce(gap, 'NaN')), '') AS gap,
-    string_agg(float8send(coalesce(volume_ratio, 'NaN')), '') AS volume_ratio,
-    string_agg(int8send(failed_rules), '') AS failed_rules,
-    string_agg(float8send(quality_score), '') AS quality_score,
-    string_agg(boolsend(validated), '') AS validated
-FROM (
-    SELECT
-        session,
-        open,
-        high,
-        low,
-        close,
-        volume,
-        vwap,
-        trades,
-        gap,
-        volume_ratio,
-        failed_rules,
-        quality_score,
-        validated
-    FROM projection.bar
-    WHERE ticker = $1
-        AND session >= $2
-        AND session <= $3
-        AND (NOT $4::boolean OR validated)
-        AND quality_score >= $5
-    ORDER BY session
-) AS ordered
-
--- name: count_bars_between
--- $1 ticker, $2 first session, $3 last session
-SELECT count(*)
-FROM projection.bar
-WHERE ticker = $1
-    AND session >= $2
-    AND session <= $3
+    is_live,
+    generation_id,
+    checkpoint,
+    ruleset_hash,
+    calendar_version,
+    content_hash,
+    built_at,
+    caught_up_at,
+    is_session,
+    rule_names,
+    split_of,
+    split_on,
+    split_from,
+    split_to,
+    dividend_of,
+    dividend_on,
+    dividend_factor,
+    tickers,
+    session,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    vwap,
+    trades,
+    gap,
+    volume_ratio,
+    failed_rules,
+    quality_score,
+    validated
+FROM projection.market_of($1, $2, $3)

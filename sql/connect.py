@@ -29,6 +29,7 @@ class Role(StrEnum):
     INGEST = "warehouse_ingest"
     PROJECT = "warehouse_project"
     READ = "warehouse_read"
+    ACCESS = "warehouse_access"
 
 
 def database_url(settings: DatabaseSettings) -> str:
@@ -48,9 +49,12 @@ def address(url: str) -> str:
 
 @asynccontextmanager
 async def open_pool(
-    url: str, role: Role, *, size: int = 4, statement_timeout_s: float | None = None
+    url: str, role: Role, *, size: int = 4, statement_timeout_s: float | None = None, resets: bool = True
 ) -> AsyncIterator[asyncpg.Pool]:
     """Yield a pool whose every session acts in `role`, speaks UTC and undoes its changes when it breaks.
+
+    A session is reset each time it comes back to the pool, which takes a statement of its own; without `resets` it is
+    not, for those who only send single statements that leave nothing behind.
 
     Raises: DatabaseAway; DatabaseError for a database that was never migrated.
     """
@@ -59,7 +63,12 @@ async def open_pool(
         server_settings["statement_timeout"] = str(int(statement_timeout_s * 1000))
     with _clear_errors(url):
         pool = await asyncpg.create_pool(
-            url, min_size=1, max_size=size, timeout=_CONNECT_TIMEOUT_S, server_settings=server_settings
+            url,
+            min_size=1,
+            max_size=size,
+            timeout=_CONNECT_TIMEOUT_S,
+            server_settings=server_settings,
+            reset=None if resets else _leave,
         )
     try:
         yield pool
@@ -82,6 +91,10 @@ async def open_owner(url: str) -> AsyncIterator[asyncpg.Connection]:
         yield connection
     finally:
         await connection.close()
+
+
+async def _leave(connection: object) -> None:
+    """Leave a session as it is."""
 
 
 @contextmanager

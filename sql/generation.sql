@@ -58,7 +58,8 @@ CREATE TABLE bar (
     archive_seq bigint NOT NULL,
     known_from timestamptz NOT NULL
 );
--- The primary key (ticker, session) is added when the first rows are in: loading without it is faster.
+-- The primary key (ticker, session) and the index on session are added when the first rows are in: loading without
+-- them is faster.
 COMMENT ON TABLE bar IS 'What we believe now of one ticker in one session, unadjusted, in USD per share and shares.';
 COMMENT ON COLUMN bar.vwap IS 'Volume-weighted average price; NULL where the vendor sent none.';
 COMMENT ON COLUMN bar.trades IS 'Number of trades; NULL where the vendor sent none.';
@@ -175,6 +176,7 @@ CREATE TABLE factor (
     CONSTRAINT kind_is_split_or_dividend CHECK (kind IN ('split', 'dividend'))
 );
 CREATE INDEX factor_by_date ON factor (ticker, ex_date);
+CREATE INDEX applied_split ON factor (applied_on) WHERE kind = 'split' AND known_to IS NULL;
 COMMENT ON TABLE factor IS 'What each version of a split or dividend does to the bars before it, weighed against the bars around its ex-date; one row for each row of split and dividend.';
 COMMENT ON COLUMN factor.archive_seq IS 'The payload that stated the version.';
 COMMENT ON COLUMN factor.ex_date IS 'The ex-date as stated.';
@@ -262,6 +264,13 @@ CREATE TABLE symbol_status (
 COMMENT ON TABLE symbol_status IS 'One row for every ticker that bars were asked for or came of, rejected ones too; bars may be 0.';
 COMMENT ON COLUMN symbol_status.last_archive_seq IS 'The last payload that spoke of it.';
 
+CREATE TABLE aggregate_state (
+    checkpoint bigint NOT NULL,
+    one_row boolean PRIMARY KEY DEFAULT true,
+    CONSTRAINT aggregate_state_has_one_row CHECK (one_row)
+);
+COMMENT ON TABLE aggregate_state IS 'How far the bars of weeks and months (bar_1w and bar_1mo, see sql/aggregates.sql) have come: they are those of generation.checkpoint only where the two are equal. No row where there are none.';
+
 -- Bound to the tables above when it is made, so it means its own generation wherever that schema is renamed to. A
 -- version ends at the instant at which the next one was fetched, so of those fetched by then the one archived last was
 -- believed, in whatever order they were fetched.
@@ -337,3 +346,300 @@ BEGIN ATOMIC
         version.archive_seq DESC;
 END;
 COMMENT ON FUNCTION bars_known_at IS 'The bars of a ticker as they were believed at an instant, unadjusted; none for a session of which nothing was known yet. known_to is when the values were restated, NULL while they stand.';
+
+-- The functions below read several tables in one statement. Bound to the tables above, as all functions here, they give
+-- an answer of one generation whatever is renamed meanwhile; `is_live` tells whether that generation was the live one.
+
+CREATE VIEW identity AS
+SELECT
+    namespace.nspname = 'projection' AS is_live,
+    generation.generation_id,
+    generation.checkpoint,
+    generation.ruleset_hash,
+    generation.calendar_version,
+    generation.content_hash,
+    generation.built_at,
+    generation.caught_up_at
+FROM generation
+JOIN pg_class AS class
+    ON class.oid = generation.tableoid
+JOIN pg_namespace AS namespace
+    ON namespace.oid = class.relnamespace;
+COMMENT ON VIEW identity IS 'The generation of this schema, and whether the schema is the live one.';
+
+CREATE FUNCTION series_of(
+    asked_tickers text[],
+    from_ticker text,
+    from_session date,
+    to_session date
+)
+RETURNS TABLE (
+    is_live boolean,
+    generation_id uuid,
+    checkpoint bigint,
+    ruleset_hash text,
+    calendar_version text,
+    content_hash text,
+    built_at timestamptz,
+    caught_up_at timestamptz,
+    ticker text,
+    first_session date,
+    last_session date,
+    bars bigint,
+    rejections bigint,
+    rule_names text[],
+    split_on date[],
+    split_from double precision[],
+    split_to double precision[],
+    dividend_on date[],
+    dividend_factor double precision[],
+    session bytea,
+    open bytea,
+    high bytea,
+    low bytea,
+    close bytea,
+    volume bytea,
+    vwap bytea,
+    trades bytea,
+    gap bytea,
+    volume_ratio bytea,
+    failed_rules bytea,
+    quality_score bytea,
+    validated bytea
+)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT
+        identity.is_live,
+        identity.generation_id,
+        identity.checkpoint,
+        identity.ruleset_hash,
+        identity.calendar_version,
+        identity.content_hash,
+        identity.built_at,
+        identity.caught_up_at,
+        status.ticker,
+        status.first_session,
+        status.last_session,
+        status.bars,
+        status.rejections,
+        (SELECT array_agg(rule.name ORDER BY rule.bit) FROM rule),
+        applied.split_on,
+        applied.split_from,
+        applied.split_to,
+        applied.dividend_on,
+        applied.dividend_factor,
+        found.session,
+        found.open,
+        found.high,
+        found.low,
+        found.close,
+        found.volume,
+        found.vwap,
+        found.trades,
+        found.gap,
+        found.volume_ratio,
+        found.failed_rules,
+        found.quality_score,
+        found.validated
+    FROM identity
+    LEFT JOIN (
+        SELECT
+            symbol_status.ticker,
+            symbol_status.first_session,
+            symbol_status.last_session,
+            symbol_status.bars,
+            symbol_status.rejections
+        FROM symbol_status
+        WHERE (asked_tickers IS NULL OR symbol_status.ticker = ANY (asked_tickers COLLATE "C"))
+            AND symbol_status.ticker >= from_ticker COLLATE "C"
+        ORDER BY symbol_status.ticker
+    ) AS status
+        ON true
+    CROSS JOIN LATERAL (
+        SELECT
+            array_agg(factor.applied_on) FILTER (WHERE factor.kind = 'split') AS split_on,
+            array_agg(factor.split_from) FILTER (WHERE factor.kind = 'split') AS split_from,
+            array_agg(factor.split_to) FILTER (WHERE factor.kind = 'split') AS split_to,
+            array_agg(factor.applied_on) FILTER (WHERE factor.kind = 'dividend') AS dividend_on,
+            array_agg(factor.price_factor) FILTER (WHERE factor.kind = 'dividend') AS dividend_factor
+        FROM factor
+        WHERE factor.ticker = status.ticker
+            AND factor.applied_on IS NOT NULL
+            AND factor.known_to IS NULL
+    ) AS applied
+    CROSS JOIN LATERAL (
+        SELECT
+            string_agg(date_send(ordered.session), '') AS session,
+            string_agg(float8send(ordered.open), '') AS open,
+            string_agg(float8send(ordered.high), '') AS high,
+            string_agg(float8send(ordered.low), '') AS low,
+            string_agg(float8send(ordered.close), '') AS close,
+            string_agg(float8send(ordered.volume), '') AS volume,
+            string_agg(float8send(coalesce(ordered.vwap, 'NaN')), '') AS vwap,
+            string_agg(float8send(coalesce(ordered.trades, 'NaN')), '') AS trades,
+            string_agg(float8send(coalesce(ordered.gap, 'NaN')), '') AS gap,
+            string_agg(float8send(coalesce(ordered.volume_ratio, 'NaN')), '') AS volume_ratio,
+            string_agg(int8send(ordered.failed_rules), '') AS failed_rules,
+            string_agg(float8send(ordered.quality_score), '') AS quality_score,
+            string_agg(boolsend(ordered.validated), '') AS validated
+        FROM (
+            SELECT
+                bar.session,
+                bar.open,
+                bar.high,
+                bar.low,
+                bar.close,
+                bar.volume,
+                bar.vwap,
+                bar.trades,
+                bar.gap,
+                bar.volume_ratio,
+                bar.failed_rules,
+                bar.quality_score,
+                bar.validated
+            FROM bar
+            WHERE bar.ticker = status.ticker
+                AND bar.session BETWEEN from_session AND to_session
+            ORDER BY bar.session
+        ) AS ordered
+    ) AS found;
+END;
+COMMENT ON FUNCTION series_of IS 'A row for each of the asked tickers that is known (NULL asks for all) from from_ticker on, in byte order: the generation, what is known of the ticker, what restates its bars by what is believed now, and its bars in order; one row without ticker where none is known. Each column of the bars is its values'' binary form, end to end, NaN for NULL. Decoding them as values one by one takes longer than everything else about a request.';
+
+CREATE FUNCTION market_of(
+    asked_session date,
+    with_splits_up_to date,
+    with_dividends_up_to date
+)
+RETURNS TABLE (
+    is_live boolean,
+    generation_id uuid,
+    checkpoint bigint,
+    ruleset_hash text,
+    calendar_version text,
+    content_hash text,
+    built_at timestamptz,
+    caught_up_at timestamptz,
+    is_session boolean,
+    rule_names text[],
+    split_of text[],
+    split_on date[],
+    split_from double precision[],
+    split_to double precision[],
+    dividend_of text[],
+    dividend_on date[],
+    dividend_factor double precision[],
+    tickers text[],
+    session bytea,
+    open bytea,
+    high bytea,
+    low bytea,
+    close bytea,
+    volume bytea,
+    vwap bytea,
+    trades bytea,
+    gap bytea,
+    volume_ratio bytea,
+    failed_rules bytea,
+    quality_score bytea,
+    validated bytea
+)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT
+        identity.is_live,
+        identity.generation_id,
+        identity.checkpoint,
+        identity.ruleset_hash,
+        identity.calendar_version,
+        identity.content_hash,
+        identity.built_at,
+        identity.caught_up_at,
+        EXISTS (SELECT FROM session WHERE session.session = asked_session),
+        (SELECT array_agg(rule.name ORDER BY rule.bit) FROM rule),
+        splits.split_of,
+        splits.split_on,
+        splits.split_from,
+        splits.split_to,
+        dividends.dividend_of,
+        dividends.dividend_on,
+        dividends.dividend_factor,
+        found.tickers,
+        found.session,
+        found.open,
+        found.high,
+        found.low,
+        found.close,
+        found.volume,
+        found.vwap,
+        found.trades,
+        found.gap,
+        found.volume_ratio,
+        found.failed_rules,
+        found.quality_score,
+        found.validated
+    FROM identity
+    CROSS JOIN LATERAL (
+        SELECT
+            array_agg(factor.ticker) AS split_of,
+            array_agg(factor.applied_on) AS split_on,
+            array_agg(factor.split_from) AS split_from,
+            array_agg(factor.split_to) AS split_to
+        FROM factor
+        WHERE factor.kind = 'split'
+            AND factor.known_to IS NULL
+            AND factor.applied_on > asked_session
+            AND factor.applied_on <= with_splits_up_to
+    ) AS splits
+    CROSS JOIN LATERAL (
+        SELECT
+            array_agg(factor.ticker) AS dividend_of,
+            array_agg(factor.applied_on) AS dividend_on,
+            array_agg(factor.price_factor) AS dividend_factor
+        FROM factor
+        WHERE factor.kind = 'dividend'
+            AND factor.known_to IS NULL
+            AND factor.price_factor IS NOT NULL
+            AND factor.applied_on > asked_session
+            AND factor.applied_on <= with_dividends_up_to
+    ) AS dividends
+    CROSS JOIN LATERAL (
+        SELECT
+            array_agg(ordered.ticker) AS tickers,
+            string_agg(date_send(ordered.session), '') AS session,
+            string_agg(float8send(ordered.open), '') AS open,
+            string_agg(float8send(ordered.high), '') AS high,
+            string_agg(float8send(ordered.low), '') AS low,
+            string_agg(float8send(ordered.close), '') AS close,
+            string_agg(float8send(ordered.volume), '') AS volume,
+            string_agg(float8send(coalesce(ordered.vwap, 'NaN')), '') AS vwap,
+            string_agg(float8send(coalesce(ordered.trades, 'NaN')), '') AS trades,
+            string_agg(float8send(coalesce(ordered.gap, 'NaN')), '') AS gap,
+            string_agg(float8send(coalesce(ordered.volume_ratio, 'NaN')), '') AS volume_ratio,
+            string_agg(int8send(ordered.failed_rules), '') AS failed_rules,
+            string_agg(float8send(ordered.quality_score), '') AS quality_score,
+            string_agg(boolsend(ordered.validated), '') AS validated
+        FROM (
+            SELECT
+                bar.ticker,
+                bar.session,
+                bar.open,
+                bar.high,
+                bar.low,
+                bar.close,
+                bar.volume,
+                bar.vwap,
+                bar.trades,
+                bar.gap,
+                bar.volume_ratio,
+                bar.failed_rules,
+                bar.quality_score,
+                bar.validated
+            FROM bar
+            WHERE bar.session = asked_session
+            ORDER BY bar.ticker
+        ) AS ordered
+    ) AS found;
+END;
+COMMENT ON FUNCTION market_of IS 'One row: the generation and the bars of a session in byte order of their tickers, in the form of series_of, with the splits and dividends after it that restate them; NULL as a date asks for none of them.';

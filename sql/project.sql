@@ -22,6 +22,9 @@ CREATE SCHEMA projection_next
 -- name: add_bar_key
 ALTER TABLE bar ADD CONSTRAINT bar_key PRIMARY KEY (ticker, session)
 
+-- name: add_session_index
+CREATE INDEX bar_of_session ON bar (session)
+
 -- name: analyze_generation
 ANALYZE bar (ticker, session), bar_revision, rejection, split, dividend, override, listing, ticker_change, symbol_status
 

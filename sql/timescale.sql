@@ -29,3 +29,11 @@ SELECT public.create_hypertable(
     public.by_range('session', INTERVAL '1 year'),
     create_default_indexes => false
 )
+
+-- name: timescale_can_aggregate
+SELECT EXISTS (
+    SELECT
+    FROM pg_extension
+    WHERE extname = 'timescaledb'
+        AND current_setting('timescaledb.license', true) = 'timescale'
+)

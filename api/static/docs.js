@@ -85,12 +85,19 @@ function address(path, parameters, form) {
   return String(query) ? `${target}?${query}` : target;
 }
 
+/** Return the key that was typed, or nothing; it is kept nowhere else. */
+function typedKey() {
+  return document.getElementById("key").value.trim();
+}
+
 /** Ask the server and show the status, time, size and body of its answer. */
 async function tryOut(target, result) {
   result.replaceChildren(element("p", {}, `GET ${target} …`));
   const started = performance.now();
   try {
-    const response = await fetch(target, { headers: { Accept: "application/json" }, cache: "no-store" });
+    const headers = { Accept: "application/json" };
+    if (typedKey()) headers["X-API-Key"] = typedKey();
+    const response = await fetch(target, { headers, cache: "no-store" });
     const text = await response.text();
     const elapsed = (performance.now() - started).toFixed(1);
     const facts = `${elapsed} ms, ${new Blob([text]).size.toLocaleString("en")} bytes`;
@@ -136,9 +143,11 @@ function tryForm(path, operation) {
     const target = address(path, parameters, form);
     link.href = target;
     link.textContent = target;
-    curl.textContent = `curl '${location.origin}${target.replaceAll("'", "%27")}'`;
+    const key = typedKey() ? '-H "X-API-Key: $KEY" ' : "";
+    curl.textContent = `curl ${key}'${location.origin}${target.replaceAll("'", "%27")}'`;
   };
   form.addEventListener("input", follow);
+  document.getElementById("key").addEventListener("input", follow);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     tryOut(address(path, parameters, form), result);

@@ -29,9 +29,10 @@ async def find_missing(connection: asyncpg.Connection, evidence: Evidence) -> li
     """Return the tickers that have bars before and after the session, or one in the session just before, and none in
     it; none on a date that is no session.
     """
-    near = exchange_calendar().between(evidence.session - _LONGEST_CLOSURE, evidence.session)
-    if near[-1:] != [evidence.session]:
+    calendar = exchange_calendar()
+    if not calendar.between(evidence.session, evidence.session):
         return []
+    near = calendar.between(evidence.session - _LONGEST_CLOSURE, evidence.session)
     before = near[-2] if len(near) > 1 else None
     rejected = {row.ticker: row for row in evidence.rejections_here() if row.ticker is not None}
     whole = [each.archive_seq for each in evidence.sent if each.answered and each.endpoint is Endpoint.GROUPED]

@@ -6,6 +6,7 @@ names the first that is not.
 """
 
 import datetime as dt
+import uuid
 
 import asyncpg
 import msgspec
@@ -51,6 +52,9 @@ class Audit(msgspec.Struct, frozen=True):
 
     session: dt.date
     ticker: str | None
+    generation_id: uuid.UUID
+    checkpoint: int
+    ruleset_hash: str
     is_session: bool
     payloads: int
     raw_rows: int
@@ -107,6 +111,9 @@ def reconcile(evidence: Evidence, missing: list[Missing]) -> Audit:
     return Audit(
         session=evidence.session,
         ticker=evidence.ticker,
+        generation_id=evidence.generation.generation_id,
+        checkpoint=evidence.generation.checkpoint,
+        ruleset_hash=evidence.generation.ruleset_hash,
         is_session=bool(exchange_calendar().between(evidence.session, evidence.session)),
         payloads=len(evidence.sent),
         raw_rows=len(resolved.rows) + len(rejected),

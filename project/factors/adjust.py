@@ -30,22 +30,46 @@ class SplitFactors(msgspec.Struct, frozen=True):
 
 
 def applied_split_factors(sessions: Days, factors: Iterable[Factor], as_of: dt.date) -> SplitFactors:
-    """Return for each session (datetime64[D]) the factors of one ticker's splits with session < applied_on ≤ as_of.
+    """Return `split_factors` of those factors that are splits and applied.
 
-    An announced split of the future is not applied yet. What the prices deny is not applied at all (weigh.py); whether
-    the factors are those of now or of an instant is the caller's choice.
+    What the prices deny is not applied at all (weigh.py); whether the factors are those of now or of an instant is the
+    caller's choice.
+    """
+    return split_factors(
+        sessions,
+        [
+            (factor.applied_on, factor.split_from, factor.split_to)
+            for factor in factors
+            if factor.kind == SPLIT
+            and factor.applied_on is not None
+            and factor.split_from is not None
+            and factor.split_to is not None
+        ],
+        as_of,
+    )
+
+
+def applied_dividend_factors(sessions: Days, factors: Iterable[Factor], as_of: dt.date) -> Floats:
+    """Return `dividend_factors` of those factors that are dividends and applied; one that no close is known for has no
+    part in it."""
+    return dividend_factors(
+        sessions,
+        [
+            (factor.applied_on, factor.price_factor)
+            for factor in factors
+            if factor.kind == DIVIDEND and factor.applied_on is not None and factor.price_factor is not None
+        ],
+        as_of,
+    )
+
+
+def split_factors(sessions: Days, splits: Iterable[tuple[dt.date, float, float]], as_of: dt.date) -> SplitFactors:
+    """Return for each session (datetime64[D]) the factors of one ticker's splits (applied on, from, to) with
+    session < applied on ≤ as_of. An announced split of the future is not applied yet.
 
     Source: Polygon /v2/aggs `adjusted`: splits only, on prices and volume, with the splits known when asked.
     """
-    applied = sorted(
-        (factor.applied_on, factor.split_from, factor.split_to)
-        for factor in factors
-        if factor.kind == SPLIT
-        and factor.applied_on is not None
-        and factor.applied_on <= as_of
-        and factor.split_from is not None
-        and factor.split_to is not None
-    )
+    applied = sorted(split for split in splits if split[0] <= as_of)
     dates = np.array([date for date, _, _ in applied], dtype="datetime64[D]")
     next_split = np.searchsorted(dates, sessions, side="right")
     return SplitFactors(
@@ -54,23 +78,16 @@ def applied_split_factors(sessions: Days, factors: Iterable[Factor], as_of: dt.d
     )
 
 
-def applied_dividend_factors(sessions: Days, factors: Iterable[Factor], as_of: dt.date) -> Floats:
-    """Return for each session what its prices are multiplied by for one ticker's dividends with session < applied_on ≤
-    as_of, beside the splits; 1 where there are none.
+def dividend_factors(sessions: Days, dividends: Iterable[tuple[dt.date, float]], as_of: dt.date) -> Floats:
+    """Return for each session what its prices are multiplied by for one ticker's dividends (applied on, factor) with
+    session < applied on ≤ as_of, beside the splits; 1 where there are none.
 
     A dividend takes from the price before it the part that the cash was of the last close, so it is the same in
-    shares of any date. One that no close is known for has no part in it.
+    shares of any date.
     """
-    applied = sorted(
-        (factor.applied_on, factor.price_factor)
-        for factor in factors
-        if factor.kind == DIVIDEND
-        and factor.applied_on is not None
-        and factor.applied_on <= as_of
-        and factor.price_factor is not None
-    )
+    applied = sorted(dividend for dividend in dividends if dividend[0] <= as_of)
     dates = np.array([date for date, _ in applied], dtype="datetime64[D]")
-    return _product_from([part for _, part in applied])[np.searchsorted(dates, sessions, side="right")]
+    return _product_from([factor for _, factor in applied])[np.searchsorted(dates, sessions, side="right")]
 
 
 def adjust_prices(prices: Floats, factors: SplitFactors) -> Floats:

@@ -49,13 +49,14 @@ def expected_sessions(calendar: Calendar, now: dt.datetime) -> Expected:
 
 def answered(expected: Expected, answers: Iterable[Answer]) -> Bools:
     """Tell for each session whether any of the answers spoke of it."""
-    changes = np.zeros(len(expected.sessions) + 1, np.int64)
-    for answer in answers:
-        first, end = np.searchsorted(expected.sessions, [_day(answer.first), _day(answer.last) + 1])
-        end = min(end, np.searchsorted(expected.believed_s, (answer.fetched_at - _EPOCH) // _SECOND, side="right"))
-        if first < end:
-            changes[first] += 1
-            changes[end] -= 1
+    told = list(answers)
+    first, last = (np.array([_day(getattr(answer, name)) for answer in told], np.int64) for name in ("first", "last"))
+    fetched_s = np.array([(answer.fetched_at - _EPOCH) // _SECOND for answer in told], np.int64)
+    begin, end = np.searchsorted(expected.sessions, first), np.searchsorted(expected.sessions, last, side="right")
+    end = np.minimum(end, np.searchsorted(expected.believed_s, fetched_s, side="right"))
+    speaks = begin < end
+    size = len(expected.sessions) + 1
+    changes = np.bincount(begin[speaks], minlength=size) - np.bincount(end[speaks], minlength=size)
     spoken: Bools = np.cumsum(changes[:-1]) > 0
     return spoken
 

@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 import numpy as np
 
-from archive.calendar import exchange_calendar
+from archive.calendar import Calendar, exchange_calendar
 from project.gaps.answered import Answer, Expected, answered, expected_sessions
 from project.gaps.gaps import EPOCH, Ending, Gap, GapKind, Known, Market, Traded, describe, find_missing, market_of
 from project.generation import Generation, live_generation
@@ -85,13 +85,17 @@ class _Ground(msgspec.Struct, frozen=True):
         return np.isin(self.expected.sessions, days)
 
 
-async def find_gaps(connection: asyncpg.Connection, symbol: str, now: dt.datetime) -> SymbolGaps:
+async def find_gaps(
+    connection: asyncpg.Connection, symbol: str, now: dt.datetime, calendar: Calendar | None = None
+) -> SymbolGaps:
     """Return the gaps of one symbol up to the newest session that can be judged at `now`.
+
+    `calendar` is the live generation's, for who has it already; without it this software's is made, which is the same.
 
     Raises: UnknownSymbol where nobody asked for its bars and none came; NothingProjected, OutdatedProjection.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        ground = await _ground(connection, now)
+        ground = await _ground(connection, now, calendar)
         if not await connection.fetch(_SYMBOLS, [symbol]):
             raise UnknownSymbol(symbol)
         series = await connection.fetch(_LONGEST, _SERIES)
@@ -140,9 +144,9 @@ async def count_gaps(connection: asyncpg.Connection, now: dt.datetime) -> Market
     return MarketGaps(ground.generation.calendar_version, ground.judged_up_to, found)
 
 
-async def _ground(connection: asyncpg.Connection, now: dt.datetime) -> _Ground:
+async def _ground(connection: asyncpg.Connection, now: dt.datetime, calendar: Calendar | None = None) -> _Ground:
     generation, _ = await live_generation(connection)
-    expected = expected_sessions(exchange_calendar(), now)
+    expected = expected_sessions(calendar or exchange_calendar(), now)
     rows = await connection.fetch(_MARKET_ANSWERS, generation.checkpoint)
     whole = answered(expected, (Answer(row["session"], row["session"], row["fetched_at"]) for row in rows))
     return _Ground(generation, expected, whole)

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 import asyncpg
 import msgspec
 
+from archive.calendar import calendar_version
+from project.generation import SHAPE
+from project.ruleset import DEFAULT_RULES, Ruleset, RuleUse, read_ruleset
 from sql import ROOM
 from sql.timescale import make_hypertable
 
@@ -108,6 +111,10 @@ SPLITS: Sequence[KnownSplit] = (
 # Known, and without bars: (ticker, rejections).
 BARE = (("HALT", 0), ("JUNK", 3))
 CHECKPOINT = 2
+CALENDAR_VERSION = calendar_version()
+# The whole calendar: five sessions that had bars, and the next two.
+SESSIONS: Sequence[dt.date] = (*map(june, (5, 6, 9, 10, 11)), dt.date(2026, 11, 23), dt.date(2026, 11, 24))
+_SHIPPED = {use.name: use for use in read_ruleset(DEFAULT_RULES).rules}
 
 
 async def project(
@@ -128,12 +135,20 @@ async def project(
         await connection.execute(
             "INSERT INTO generation (generation_id, shape, ruleset_hash, calendar_version, checkpoint, content_hash,"
             " provenance_hash, built_at, caught_up_at)"
-            " VALUES ($1, 'shape', $2, 'calendar 1', $3, 'content', 'provenance', $4, $4)",
+            " VALUES ($1, $5, $2, $6, $3, 'content', 'provenance', $4, $4)",
             generation_id,
             RULESET_HASH,
             CHECKPOINT,
             KNOWN_FROM,
+            SHAPE,
+            CALENDAR_VERSION,
         )
+        await connection.execute(
+            "INSERT INTO archive.ruleset (ruleset_hash, body) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            RULESET_HASH,
+            _ruleset(rules).body,
+        )
+        await connection.copy_records_to_table("session", schema_name=schema, records=map(_session, SESSIONS))
         await connection.copy_records_to_table("rule", schema_name=schema, records=rules)
         records = [msgspec.structs.astuple(bar) for bar in bars]
         await connection.copy_records_to_table("bar", schema_name=schema, records=records)
@@ -162,6 +177,22 @@ async def swap(connection: asyncpg.Connection) -> None:
         await connection.execute("ALTER SCHEMA projection RENAME TO projection_previous")
         await connection.execute("ALTER SCHEMA projection_next RENAME TO projection")
         await connection.execute("ALTER SCHEMA projection_previous RENAME TO projection_next")
+
+
+def _ruleset(rules: Sequence[tuple[int, str, float, str | None]]) -> Ruleset:
+    """Return the ruleset of which the rules are; one that this software has no code of is left out."""
+    uses = (
+        RuleUse(name, _SHIPPED[name].version, penalty, group, _SHIPPED[name].limits)
+        for _, name, penalty, group in rules
+        if name in _SHIPPED
+    )
+    return Ruleset(0.85, 20, (), tuple(uses))
+
+
+def _session(day: dt.date) -> tuple[dt.date, dt.datetime, dt.datetime]:
+    """Return a session of summer time with its open and its close."""
+    opens = dt.datetime.combine(day, dt.time(13, 30), dt.UTC)
+    return day, opens, opens + dt.timedelta(hours=6, minutes=30)
 
 
 def _symbol_status(bars: Sequence[KnownBar]) -> list[tuple[object, ...]]:

@@ -11,8 +11,10 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from api.access.policy import OPEN, Access
 from api.errors import ErrorAnswer, ErrorDetail
 from api.serve import http_server
+from api.warehouse import Clock
 from tests.api.market import NOW
 
 _START_WITHIN_S = 30.0
@@ -59,11 +61,22 @@ class Client:
             return Answer(response.status, received, await response.read())
 
 
+def listening() -> socket.socket:
+    """Return a socket on a free loopback port.
+
+    It names TCP: else asyncio leaves Nagle's algorithm on, and every answer of two parts waits 40 ms.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    return listener
+
+
 @asynccontextmanager
-async def served(url: str) -> AsyncIterator[Client]:
-    """Yield a client of the API on the database at `url`, whose clock stands at NOW."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = http_server(url, lambda: NOW)
+async def served(url: str, now: Clock = lambda: NOW, access: Access = OPEN) -> AsyncIterator[Client]:
+    """Yield a client of the API on the database at `url`, whose clock stands at NOW unless another is given."""
+    with listening() as listener:
+        server = http_server(url, now, access)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
         thread.start()
         try:

@@ -14,7 +14,7 @@ import pytest
 
 from api.errors import CannotListen
 from api.serve import listen, serve
-from api.settings import ApiSettings, require_loopback
+from api.settings import ApiSettings, is_loopback
 from sql.errors import InvalidSetting
 from tests.api.served import served
 
@@ -57,18 +57,18 @@ def test_a_port_that_is_none_is_refused_with_its_bound(port: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost"])
 def test_an_address_of_this_machine_alone_may_be_listened_at(host: str) -> None:
-    require_loopback(ApiSettings(host))
+    is_loopback(ApiSettings(host))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.10", "::", "8.8.8.8", "::ffff:10.0.0.1"])
 def test_an_address_that_others_can_reach_may_not(host: str) -> None:
     with pytest.raises(InvalidSetting, match=r"API_HOST is .* --trust-network"):
-        require_loopback(ApiSettings(host))
+        is_loopback(ApiSettings(host))
 
 
 def test_what_is_no_address_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="must be an address of this machine"):
-        require_loopback(ApiSettings("not an address"))
+        is_loopback(ApiSettings("not an address"))
 
 
 async def test_a_trusted_network_may_be_listened_at() -> None:
@@ -132,7 +132,8 @@ async def test_the_command_serves_until_interrupted_and_logs_each_request(comman
     # 0 where whoever started the tests ignores SIGINT, as shells do for what they run in the background.
     assert code in (0, 130)
     assert f"INFO api.listening url=http://127.0.0.1:{port}" in lines[0]
-    assert re.search(r"INFO api\.request method=GET path=/health status=422 elapsed_ms=\d+\.\d+ bytes=\d+$", lines[1])
+    asked = r"INFO api\.request method=GET route=/health path=/health status=422 elapsed_ms=\d+\.\d+ bytes=\d+"
+    assert re.search(asked + r" client=127\.0\.0\.1 request_id=[0-9a-f]{8}-1$", lines[1])
     assert any("code=nothing_projected" in line for line in lines)
     assert not any("Traceback" in line for line in lines)
 

@@ -12,7 +12,7 @@ from archive.payload import Endpoint, Request, Response, Transfer
 from archive.runs import finish_run, start_run
 from ingest.report import Ending, RunReport, StepOutcome
 from sql.connect import open_owner
-from tests.api.market import BARS, GENERATION_ID, NOW, RULESET_HASH, june, project
+from tests.api.market import BARS, CALENDAR_VERSION, GENERATION_ID, NOW, RULESET_HASH, june, project
 from tests.api.served import Client, served
 
 
@@ -42,7 +42,7 @@ async def test_status_names_the_generation(client: Client) -> None:
     generation = (await status_of(client)).generation
     assert generation.generation_id == GENERATION_ID
     assert generation.ruleset_hash == RULESET_HASH
-    assert generation.calendar_version == "calendar 1"
+    assert generation.calendar_version == CALENDAR_VERSION
 
 
 async def test_an_empty_projection_has_no_rate_and_no_latest_session(

@@ -1,0 +1,65 @@
+"""What the overview remembers of one projection from request to request, each part by the state that it is true of."""
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from msgspec import Struct
+
+from api.generation import Generation, Projection
+from api.overview.kept import Kept
+from archive.calendar import Calendar
+from project.gaps.gap_search import SymbolGaps
+
+if TYPE_CHECKING:
+    from api.overview.roster import Roster
+
+_GENERATIONS = 3
+_ROSTERS = 2
+_SPANS = 20_000  # some 5 MB
+
+
+class State(Struct, frozen=True):
+    """What all rows of a projection depend on."""
+
+    generation_id: uuid.UUID
+    checkpoint: int
+
+    @classmethod
+    def of(cls, generation: Generation) -> "State":
+        """Return the state that a generation is in."""
+        return cls(generation.generation_id, generation.checkpoint)
+
+
+class GapsKey(Struct, frozen=True):
+    """All that the gaps of a symbol depend on."""
+
+    state: State
+    judged_up_to: dt.date
+    symbol: str
+
+
+class KnownGaps(Struct, frozen=True):
+    """The gaps of a symbol, and from when until when it has bars."""
+
+    found: SymbolGaps
+    first_bar: dt.date | None
+    last_bar: dt.date | None
+
+
+class Memory:
+    """The memory of one projection."""
+
+    def __init__(self) -> None:
+        self.calendars: Kept[uuid.UUID, Calendar] = Kept(_GENERATIONS)
+        self.gaps: Kept[GapsKey, KnownGaps] = Kept(_SPANS)
+        self.rosters: Kept[State, Roster] = Kept(_ROSTERS)
+
+
+_MEMORIES: WeakKeyDictionary[Projection, Memory] = WeakKeyDictionary()
+
+
+def memory_of(projection: Projection) -> Memory:
+    """Return what is remembered of a projection; it is forgotten with it."""
+    return _MEMORIES.setdefault(projection, Memory())
