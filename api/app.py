@@ -58,7 +58,7 @@ def create_app(url: str, now: Clock = utc_now) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Warehouse | Watch | Aside]]:
-        async with _pool(url, resets=True) as pool, _pool(url, resets=False) as quick:
+        async with _pool(url) as pool, _pool(url, repeats=True) as quick:
             yield {"warehouse": Warehouse(Projection(pool, quick), now), "watch": watch, "aside": Aside(url)}
 
     operations = (*OPERATIONS, openapi_operation(OPERATIONS))
@@ -77,5 +77,5 @@ def create_app(url: str, now: Clock = utc_now) -> Starlette:
     return app
 
 
-def _pool(url: str, *, resets: bool) -> AbstractAsyncContextManager[asyncpg.Pool]:
-    return open_pool(url, Role.READ, size=_POOL_SIZE, statement_timeout_s=_STATEMENT_TIMEOUT_S, resets=resets)
+def _pool(url: str, *, repeats: bool = False) -> AbstractAsyncContextManager[asyncpg.Pool]:
+    return open_pool(url, Role.READ, size=_POOL_SIZE, statement_timeout_s=_STATEMENT_TIMEOUT_S, repeats=repeats)

@@ -6,6 +6,7 @@ and coding that the request gets, and what else the route names (the date prices
 
 import hashlib
 from importlib.metadata import version
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,11 +14,19 @@ from starlette.responses import Response
 from api.formats.representation import representation_of
 from api.generation import Generation
 
+# In the scope of a request whose answer has a tag: the generation that the answer is of.
+ANSWER_OF: Final = "warehouse.answer_of"
+
 _SOFTWARE = version("market-data-warehouse")
 
 
 def etag(request: Request, generation: Generation, *facts: object) -> str:
-    """Return the tag of the answer to a request in a generation."""
+    """Return the tag of the answer to a request in a generation, and leave word of that generation in its scope.
+
+    Beside the generation and the URL, the answer may depend on the quarter of the hour and no other thing: it is kept
+    in memory (api/memory.py).
+    """
+    request.scope[ANSWER_OF] = generation
     depends_on = (
         _SOFTWARE,
         generation.generation_id,

@@ -1,26 +1,24 @@
 """The memory: answers that still stand are sent again without being made again.
 
-It stands before the router and knows no route. An answer that an operation marks as its projection's (`remember`) is
-kept with the state of the projection that was live when it was asked for, and sent again only after a look at the
-database, begun after the request came, has shown that very state. So no answer is stale that is asked for after a
-swap, a rollback or a catch-up was committed, by whatever process. Requests that wait at the same time share one look.
+It stands before the router and knows no route. An answer that has a tag of its generation (api/etag.py) is kept with
+it, and sent again only after a look at the database, begun after the request came, has shown that very state of the
+projection. So no answer is stale that is asked for after a swap, a rollback or a catch-up was committed, by whatever
+process. Requests that wait at the same time share one look.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import RefusedRequest
-from api.etag import names_tag
+from api.etag import ANSWER_OF, names_tag
 from api.generation import Generation
 from api.overview.kept import Kept
 from api.warehouse import Warehouse
 from api.watch.metrics import count_cache
-
-_REMEMBER: Final = "warehouse.remember"
 
 # What an answer may depend on beside the projection, the URL and the quarter of the hour.
 _HEADERS = (b"accept", b"accept-encoding", b"host")
@@ -29,11 +27,6 @@ _QUARTER_S = 900
 _OF_NOT_MODIFIED = (b"etag", b"cache-control", b"vary")
 _ENTRY_BYTES = 1_000
 _LARGEST = 8
-
-
-def remember(scope: MutableMapping[str, Any]) -> None:
-    """Mark the answer to a request: it depends on nothing but the projection, the URL and the quarter of the hour."""
-    scope[_REMEMBER] = True
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -98,25 +91,28 @@ class Memory:
             return
         warehouse: Warehouse = scope["state"]["warehouse"]
         key = _key(scope, headers, warehouse)
-        try:
-            state = await self._look_of(warehouse).seen()
-        except RefusedRequest:
-            await self.app(scope, receive, send)
-            return
         found = self.kept.get(key)
-        if found is not None and found.state == state:
+        if found is not None and await self._stands(found, warehouse):
             count_cache(hit=True)
             scope["cache"], scope["route"] = "hit", found.route
             await _send(found, headers.get(b"if-none-match"), send)
             return
         sent = _Sent(send, self.kept.most // _LARGEST)
         await self.app(scope, receive, sent)
-        if scope.get(_REMEMBER):
+        state = scope.get(ANSWER_OF)
+        if state is not None:
             count_cache(hit=False)
             scope["cache"] = "miss"
             if sent.is_whole:
                 weight = sent.body_bytes + _ENTRY_BYTES
                 self.kept.keep(key, Remembered(state, tuple(sent.messages), scope.get("route")), weight)
+
+    async def _stands(self, found: Remembered, warehouse: Warehouse) -> bool:
+        """Tell whether an answer is of the state that is live; where that cannot be seen, the route is to say so."""
+        try:
+            return await self._look_of(warehouse).seen() == found.state
+        except RefusedRequest:
+            return False
 
     def _look_of(self, warehouse: Warehouse) -> Look:
         """Return the look at the live projection; there is one for the life of the application."""

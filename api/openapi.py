@@ -13,6 +13,7 @@ from api.access.errors import ACCESS_ERRORS
 from api.answer import json_bytes_answer
 from api.dialect import Dialect
 from api.errors import ErrorAnswer, InternalError, RefusedRequest, UnknownParameter
+from api.formats.described import HEADERS, SUFFIXES, TABULAR_ERRORS, header_references, loosen, tabular_responses
 from api.operation import Operation
 from api.params import NoParams, parameter_types
 
@@ -51,6 +52,9 @@ def openapi_document(operations: Sequence[Operation[Any]]) -> Json:
     errors = {operation.dialect.error for operation in operations if operation.dialect}
     kinds = [*answers, ErrorAnswer, *sorted(errors, key=lambda kind: kind.__name__)]
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    for operation, schema in zip(operations, schemas, strict=False):
+        if operation.rows is not None:
+            loosen(components, schema, operation.rows)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -63,37 +67,55 @@ def openapi_document(operations: Sequence[Operation[Any]]) -> Json:
             operation.template: {"get": _describe(operation, schema)}
             for operation, schema in zip(operations, schemas, strict=False)
         },
-        "components": {"schemas": components, "securitySchemes": SECURITY_SCHEMES},
+        "components": {"schemas": components, "headers": HEADERS, "securitySchemes": SECURITY_SCHEMES},
         "security": SECURITY,
     }
 
 
 def _describe(operation: Operation[Any], schema: Json) -> Json:
-    responses: Json = {
-        "200": {
-            "description": "The answer.",
-            "content": {operation.media_type: {"schema": schema, "example": msgspec.to_builtins(operation.example)}},
-        }
-    }
-    for status, example in operation.also.items():
-        media = {"schema": schema, "example": msgspec.to_builtins(example)}
-        responses[str(status)] = {"description": "The same answer.", "content": {"application/json": media}}
+    responses = _answers(operation, schema)
     if operation.tagged:
-        responses["200"]["headers"] = {
-            "ETag": {"description": "Send it as If-None-Match.", "schema": {"type": "string"}}
+        for response in responses.values():
+            response.setdefault("headers", {}).update(header_references("ETag"))
+        responses["304"] = {
+            "description": "The answer with the ETag of If-None-Match still stands.",
+            "headers": header_references("ETag", "Vary"),
         }
-        responses["304"] = {"description": "The answer with the ETag of If-None-Match still stands."}
+    is_tabular = operation.rows is not None
+    own_errors = [*TABULAR_ERRORS, *operation.errors] if is_tabular else operation.errors
     return {
         "operationId": operation.name,
+        "tags": list(operation.tags),
         "summary": operation.summary,
-        "description": operation.description,
+        "description": operation.description + SUFFIXES if is_tabular else operation.description,
         "parameters": _parameters(operation),
-        "responses": responses | _errors([*operation.errors, *_OF_ANY_ROUTE], operation.dialect),
+        "responses": responses
+        | _with_also(_errors([*own_errors, *_OF_ANY_ROUTE], operation.dialect), operation, schema),
     }
+
+
+def _answers(operation: Operation[Any], schema: Json) -> Json:
+    if operation.rows is not None:
+        return tabular_responses(schema, operation.example, operation.rows)
+    media = {"schema": schema, "example": msgspec.to_builtins(operation.example)}
+    return {"200": {"description": "The answer.", "content": {operation.media_type: media}}}
+
+
+def _with_also(errors: Json, operation: Operation[Any], schema: Json) -> Json:
+    """Return errors with the answer itself beside them under the statuses that it has too."""
+    for status, example in operation.also.items():
+        empty = {"description": "", "content": {"application/json": {"schema": schema, "examples": {}}}}
+        response = errors.setdefault(str(status), empty)
+        media = response["content"]["application/json"]
+        if media["schema"] != schema:
+            media["schema"] = {"anyOf": [schema, media["schema"]]}
+        media["examples"]["the_answer"] = {"value": msgspec.to_builtins(example)}
+        response["description"] = " or ".join(media["examples"])
+    return errors
 
 
 def _parameters(operation: Operation[Any]) -> list[Json]:
-    kind: type[msgspec.Struct] = operation.params
+    kind: type[msgspec.Struct] = operation.asked
     parameters = []
     for field in msgspec.structs.fields(kind):
         (schema,), _ = msgspec.json.schema_components([parameter_types(kind)[field.encode_name]])
@@ -104,12 +126,16 @@ def _parameters(operation: Operation[Any]) -> list[Json]:
             "description": schema.pop("description", ""),
             "schema": schema,
         }
+        if schema.get("type") == "array":
+            # Separated by commas, each once.
+            schema["uniqueItems"] = True
+            parameter |= {"style": "form", "explode": False}
         if "examples" in schema:
             parameter["example"] = schema.pop("examples")[0]
         if not field.required and field.default is not None:
             schema["default"] = field.default
         parameters.append(parameter)
-    return parameters
+    return sorted(parameters, key=lambda parameter: parameter["in"] != "path")
 
 
 def _errors(refused: Sequence[RefusedRequest], dialect: Dialect | None) -> Json:

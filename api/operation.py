@@ -3,6 +3,7 @@
 The router and the OpenAPI document are both made from it, so neither can know a route the other does not.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -17,7 +18,6 @@ from api.formats.coding import coded
 from api.formats.ranges import ranged
 from api.formats.route import TabularRoute
 from api.formats.tabular import remember_tabular, row_kind, with_tabular
-from api.memory import remember
 from api.params import read_params
 
 P = TypeVar("P", bound=msgspec.Struct)
@@ -71,9 +71,11 @@ class Operation(msgspec.Struct, Generic[P], frozen=True, kw_only=True):
             params = read_params(request, asked, ignore_unknown=self.dialect is not None)
             if is_tabular:
                 remember_tabular(request, params)
-            if self.tagged:
-                remember(request.scope)
-            return ranged(request, await coded(request, await self.handle(request, params)))
+            answer = await coded(request, await self.handle(request, params))
+            return ranged(request, answer) if is_tabular else answer
 
         kind = TabularRoute if is_tabular else Route
-        return kind(self.path, endpoint, methods=["GET"], name=self.name)
+        route = kind(self.path, endpoint, methods=["GET"], name=self.name)
+        # A line break in a path is a character like any other.
+        route.path_regex = re.compile(route.path_regex.pattern, re.DOTALL)
+        return route

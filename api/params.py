@@ -108,7 +108,7 @@ def _given(annotation: Any) -> Any:
 def _read(name: str, text: str, annotation: Any) -> Any:
     item = _item_of(annotation)
     if item is not None:
-        return _read_list(name, text.split(","), item)
+        return _read_list(name, text.split(","), item, _most_of(annotation))
     try:
         value = msgspec.convert(text, annotation, strict=False)
         if isinstance(value, dt.datetime):  # by the lax conversion a number is one, too
@@ -126,13 +126,22 @@ def _item_of(annotation: Any) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is list else None
 
 
-def _read_list(name: str, texts: list[str], item: Any) -> list[Any]:
+@cache
+def _most_of(annotation: Any) -> int | None:
+    kind = inspect.type_info(annotation)
+    kind = kind.type if isinstance(kind, inspect.Metadata) else kind
+    return kind.max_length if isinstance(kind, inspect.ListType) else None
+
+
+def _read_list(name: str, texts: list[str], item: Any, most: int | None) -> list[Any]:
     """Return what is separated by commas, of which nothing may be there twice."""
-    values = [_read(name, text, item) for text in texts]
-    for place, value in enumerate(values):
-        if value in values[:place]:
-            raise InvalidParameter(name, str(value), "must be given once")
-    return values
+    if most is not None and len(texts) > most:
+        raise InvalidParameter(name, f"{len(texts)} values", f"must be at most {most}, separated by commas")
+    values = dict.fromkeys(_read(name, text, item) for text in texts)
+    if len(values) < len(texts):
+        twice = next(text for place, text in enumerate(texts) if text in texts[:place])
+        raise InvalidParameter(name, twice, "must be given once")
+    return list(values)
 
 
 def _bound(kind: inspect.Type) -> str:

@@ -18,7 +18,7 @@ from api.access.policy import OPEN, Access, decide_access
 from api.access.protocol import BoundedHttp
 from api.access.rate import RateLimit
 from api.access_log import AccessLog
-from api.app import OPERATIONS, create_app
+from api.app import DIALECTS, create_app
 from api.errors import CannotListen
 from api.settings import ApiSettings
 from api.warehouse import Clock, utc_now
@@ -29,7 +29,6 @@ T = TypeVar("T")
 _LOG = logging.getLogger("api")
 _BACKLOG = 2048
 _IDLE_S = 30
-_DIALECTS = tuple({operation.dialect for operation in OPERATIONS if operation.dialect is not None})
 # Of every answer, those too that uvicorn gives by itself.
 _HEADERS = [
     ("X-Frame-Options", "DENY"),
@@ -103,16 +102,14 @@ def listen(settings: ApiSettings) -> socket.socket:
     return listener
 
 
-def http_server(
-    url: str, now: Clock = utc_now, access: Access = OPEN, rate: RateLimit | None = None
-) -> uvicorn.Server:
+def http_server(url: str, now: Clock = utc_now, access: Access = OPEN, rate: RateLimit | None = None) -> uvicorn.Server:
     """Return the server of the warehouse at `url`, still to be given a socket; it logs through our log only.
 
     `rate` is the memory of the rate limit that several servers share; without it the server has its own.
     """
     return uvicorn.Server(
         uvicorn.Config(
-            AccessLog(guarded(create_app(url, now), access, rate or RateLimit(), _DIALECTS)),
+            AccessLog(guarded(create_app(url, now), access, rate or RateLimit(), DIALECTS)),
             http=BoundedHttp,
             ws="none",
             lifespan="on",

@@ -12,10 +12,12 @@ from starlette.responses import Response
 
 from api.answer import json_answer
 from api.errors import READ_ERRORS
-from api.generation import Generation
 from api.operation import Operation
+from api.overview.calendar import frozen_calendar, newest_judged
+from api.overview.reading import Reading, read_remembering
 from api.params import NoParams
 from api.warehouse import warehouse_of
+from archive.calendar import Calendar
 from archive.read import archive_head
 from archive.runs import Run, latest_run, lock_is_held
 from sql import load_queries
@@ -92,6 +94,18 @@ class ArchiveStatus(Struct, frozen=True):
     lag: Annotated[int, Meta(description="Payloads that are not projected yet.")]
 
 
+class DataFreshness(Struct, frozen=True):
+    """Whether the newest session is there; one symbol may be further behind, see /api/v1/symbols/{symbol}."""
+
+    newest_session: Annotated[dt.date | None, Meta(description="The newest session of any bar.")]
+    newest_expected: Annotated[
+        dt.date, Meta(description="The newest session of which a missing bar can be believed: a day after it settled.")
+    ]
+    sessions_behind: Annotated[
+        int | None, Meta(description="Sessions between the two, 0 where it is there; null without any bar.")
+    ]
+
+
 class Status(Struct, frozen=True):
     """The state of the warehouse."""
 
@@ -102,15 +116,23 @@ class Status(Struct, frozen=True):
     data_quality: DataQuality
     generation: GenerationStatus
     archive: ArchiveStatus
+    freshness: DataFreshness
 
 
 async def status(request: Request, params: NoParams) -> Response:
     """Answer with the state of the warehouse."""
-    return json_answer(await warehouse_of(request).projection.read(_read))
+    warehouse = warehouse_of(request)
+
+    async def read(reading: Reading) -> Status:
+        return await _read(reading, warehouse.now())
+
+    return json_answer(await read_remembering(warehouse.projection, read))
 
 
-async def _read(connection: asyncpg.Connection, generation: Generation) -> Status:
+async def _read(reading: Reading, now: dt.datetime) -> Status:
+    connection, generation = reading.connection, reading.generation
     coverage = await connection.fetchrow(_ALL_COVERAGE)
+    calendar = await frozen_calendar(reading)
     head = await archive_head(connection)
     lag = head - generation.checkpoint
     return Status(
@@ -135,7 +157,14 @@ async def _read(connection: asyncpg.Connection, generation: Generation) -> Statu
             caught_up_at=generation.caught_up_at,
         ),
         archive=ArchiveStatus(head=head, checkpoint=generation.checkpoint, lag=lag),
+        freshness=_freshness(calendar, coverage["last_session"], now),
     )
+
+
+def _freshness(calendar: Calendar, newest: dt.date | None, now: dt.datetime) -> DataFreshness:
+    expected = newest_judged(calendar, now)
+    behind = None if newest is None else len(calendar.between(newest + dt.timedelta(days=1), expected))
+    return DataFreshness(newest, expected, behind)
 
 
 def _percent(part: int, whole: int) -> float | None:
@@ -181,6 +210,7 @@ OPERATION = Operation(
             caught_up_at=_EXAMPLE_TIME + dt.timedelta(minutes=4),
         ),
         archive=ArchiveStatus(head=1024, checkpoint=1024, lag=0),
+        freshness=DataFreshness(dt.date(2026, 11, 20), dt.date(2026, 11, 20), 0),
     ),
     handle=status,
     errors=READ_ERRORS,

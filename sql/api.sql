@@ -57,7 +57,7 @@ SELECT
 FROM projection.identity
 
 -- name: series
--- $1 tickers or NULL for all, $2 the first of them, $3 first session, $4 last session
+-- $1 tickers or NULL for all, $2 the first and $3 the last of them, $4 first session, $5 last session
 SELECT
     is_live,
     generation_id,
@@ -91,7 +91,7 @@ SELECT
     failed_rules,
     quality_score,
     validated
-FROM projection.series_of($1, $2, $3, $4)
+FROM projection.series_of($1, $2, $3, $4, $5)
 
 -- name: market
 -- $1 session, $2 last date of splits after it or NULL, $3 last date of dividends or NULL

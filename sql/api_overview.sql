@@ -180,8 +180,11 @@ LEFT JOIN archive.run AS finished
 LEFT JOIN LATERAL (
     SELECT
         count(DISTINCT step ->> 'subject') FILTER (WHERE step ->> 'ending' IN ('failed', 'not_tried')) AS failed,
-        sum((step -> 'row_count')::bigint) FILTER (WHERE jsonb_typeof(step -> 'row_count') = 'number') AS found_rows
-    FROM jsonb_array_elements(finished.detail -> 'outcomes') AS step
+        coalesce(sum((step -> 'row_count')::bigint) FILTER (WHERE jsonb_typeof(step -> 'row_count') = 'number'), 0)
+            AS found_rows
+    FROM jsonb_array_elements(
+        CASE WHEN jsonb_typeof(finished.detail -> 'outcomes') = 'array' THEN finished.detail -> 'outcomes' END
+    ) AS step
 ) AS steps ON jsonb_typeof(finished.detail -> 'outcomes') = 'array'
 WHERE started.phase = 'started'
     AND ($1::text IS NULL OR started.kind = $1)

@@ -1,12 +1,18 @@
 -- Queries of api/records/: what the vendor said of splits and dividends, what it restated, what was rejected.
 --
 -- Each reads one table of the projection only, so that no swap can come between two of its tables (api/generation.py).
--- A page begins after the row whose key is given, NULL for the first page; it has one row more than is asked for where
--- another page follows, so the caller asks for one more.
+-- A page begins after the row whose key is given, NULL for the first page.
+
+-- name: plan_each_page
+-- For the rest of the transaction. A filter that is left out is NULL, so what is the best plan depends on which are; to
+-- compile a plan takes longer than to read a page by it.
+SELECT
+    set_config('plan_cache_mode', 'force_custom_plan', true),
+    set_config('jit', 'off', true)
 
 -- name: splits_ascending
 -- What the vendor said of splits, in order of ex-date.
--- $1 ticker, $2 first ex-date, $3 last ex-date, each NULL for all, $4 whether every version, $5 else those believed at
+-- $1 ticker, $2 first ex-date, $3 last ex-date, each NULL for all, $4 whether those no longer believed too, $5 as of
 -- this instant, NULL for now, $6 to $9 key of the row before: ex-date, ticker, vendor's id, payload, $10 how many at most
 SELECT
     ticker,
@@ -24,13 +30,8 @@ FROM projection.split
 WHERE ($1::text IS NULL OR ticker = $1)
     AND ($2::date IS NULL OR execution_date >= $2)
     AND ($3::date IS NULL OR execution_date <= $3)
-    AND (
-        $4::boolean
-        OR (
-            known_from <= coalesce($5::timestamptz, 'infinity')
-            AND (known_to IS NULL OR known_to > $5::timestamptz)
-        )
-    )
+    AND known_from <= coalesce($5::timestamptz, 'infinity')
+    AND ($4::boolean OR known_to IS NULL OR known_to > $5::timestamptz)
     AND ($6::date IS NULL OR (execution_date, ticker, vendor_id, archive_seq) > ($6, $7, $8, $9))
 ORDER BY
     execution_date,
@@ -57,13 +58,8 @@ FROM projection.split
 WHERE ($1::text IS NULL OR ticker = $1)
     AND ($2::date IS NULL OR execution_date >= $2)
     AND ($3::date IS NULL OR execution_date <= $3)
-    AND (
-        $4::boolean
-        OR (
-            known_from <= coalesce($5::timestamptz, 'infinity')
-            AND (known_to IS NULL OR known_to > $5::timestamptz)
-        )
-    )
+    AND known_from <= coalesce($5::timestamptz, 'infinity')
+    AND ($4::boolean OR known_to IS NULL OR known_to > $5::timestamptz)
     AND ($6::date IS NULL OR (execution_date, ticker, vendor_id, archive_seq) < ($6, $7, $8, $9))
 ORDER BY
     execution_date DESC,
@@ -74,7 +70,7 @@ LIMIT $10
 
 -- name: dividends_ascending
 -- What the vendor said of dividends, in order of ex-date.
--- $1 ticker, $2 first ex-date, $3 last ex-date, each NULL for all, $4 whether every version, $5 else those believed at
+-- $1 ticker, $2 first ex-date, $3 last ex-date, each NULL for all, $4 whether those no longer believed too, $5 as of
 -- this instant, NULL for now, $6 to $9 key of the row before: ex-date, ticker, vendor's id, payload, $10 how many at most
 SELECT
     ticker,
@@ -96,13 +92,8 @@ FROM projection.dividend
 WHERE ($1::text IS NULL OR ticker = $1)
     AND ($2::date IS NULL OR ex_dividend_date >= $2)
     AND ($3::date IS NULL OR ex_dividend_date <= $3)
-    AND (
-        $4::boolean
-        OR (
-            known_from <= coalesce($5::timestamptz, 'infinity')
-            AND (known_to IS NULL OR known_to > $5::timestamptz)
-        )
-    )
+    AND known_from <= coalesce($5::timestamptz, 'infinity')
+    AND ($4::boolean OR known_to IS NULL OR known_to > $5::timestamptz)
     AND ($6::date IS NULL OR (ex_dividend_date, ticker, vendor_id, archive_seq) > ($6, $7, $8, $9))
 ORDER BY
     ex_dividend_date,
@@ -133,13 +124,8 @@ FROM projection.dividend
 WHERE ($1::text IS NULL OR ticker = $1)
     AND ($2::date IS NULL OR ex_dividend_date >= $2)
     AND ($3::date IS NULL OR ex_dividend_date <= $3)
-    AND (
-        $4::boolean
-        OR (
-            known_from <= coalesce($5::timestamptz, 'infinity')
-            AND (known_to IS NULL OR known_to > $5::timestamptz)
-        )
-    )
+    AND known_from <= coalesce($5::timestamptz, 'infinity')
+    AND ($4::boolean OR known_to IS NULL OR known_to > $5::timestamptz)
     AND ($6::date IS NULL OR (ex_dividend_date, ticker, vendor_id, archive_seq) < ($6, $7, $8, $9))
 ORDER BY
     ex_dividend_date DESC,

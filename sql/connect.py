@@ -49,18 +49,20 @@ def address(url: str) -> str:
 
 @asynccontextmanager
 async def open_pool(
-    url: str, role: Role, *, size: int = 4, statement_timeout_s: float | None = None, resets: bool = True
+    url: str, role: Role, *, size: int = 4, statement_timeout_s: float | None = None, repeats: bool = False
 ) -> AsyncIterator[asyncpg.Pool]:
     """Yield a pool whose every session acts in `role`, speaks UTC and undoes its changes when it breaks.
 
-    A session is reset each time it comes back to the pool, which takes a statement of its own; without `resets` it is
-    not, for those who only send single statements that leave nothing behind.
+    With `repeats` the pool is for few statements that are sent over and over, each by itself: a session is not reset
+    when it comes back, which takes a statement of its own, and a statement is planned once for all its parameters.
 
     Raises: DatabaseAway; DatabaseError for a database that was never migrated.
     """
     server_settings = {"timezone": "UTC", "role": role.value, "application_name": role.value}
     if statement_timeout_s is not None:
         server_settings["statement_timeout"] = str(int(statement_timeout_s * 1000))
+    if repeats:
+        server_settings["plan_cache_mode"] = "force_generic_plan"
     with _clear_errors(url):
         pool = await asyncpg.create_pool(
             url,
@@ -68,7 +70,7 @@ async def open_pool(
             max_size=size,
             timeout=_CONNECT_TIMEOUT_S,
             server_settings=server_settings,
-            reset=None if resets else _leave,
+            reset=_leave if repeats else None,
         )
     try:
         yield pool

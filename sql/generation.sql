@@ -370,6 +370,7 @@ COMMENT ON VIEW identity IS 'The generation of this schema, and whether the sche
 CREATE FUNCTION series_of(
     asked_tickers text[],
     from_ticker text,
+    to_ticker text,
     from_session date,
     to_session date
 )
@@ -453,6 +454,7 @@ BEGIN ATOMIC
         FROM symbol_status
         WHERE (asked_tickers IS NULL OR symbol_status.ticker = ANY (asked_tickers COLLATE "C"))
             AND symbol_status.ticker >= from_ticker COLLATE "C"
+            AND symbol_status.ticker <= to_ticker COLLATE "C"
         ORDER BY symbol_status.ticker
     ) AS status
         ON true
@@ -505,7 +507,7 @@ BEGIN ATOMIC
         ) AS ordered
     ) AS found;
 END;
-COMMENT ON FUNCTION series_of IS 'A row for each of the asked tickers that is known (NULL asks for all) from from_ticker on, in byte order: the generation, what is known of the ticker, what restates its bars by what is believed now, and its bars in order; one row without ticker where none is known. Each column of the bars is its values'' binary form, end to end, NaN for NULL. Decoding them as values one by one takes longer than everything else about a request.';
+COMMENT ON FUNCTION series_of IS 'A row for each of the asked tickers that is known (NULL asks for all) from from_ticker to to_ticker, in byte order; bounds of a list beside the list itself let one plan serve every list. The row has the generation, what is known of the ticker, what restates its bars by what is believed now, and its bars in order; one row without ticker where none is known. Each column of the bars is its values'' binary form, end to end, NaN for NULL. Decoding them as values one by one takes longer than everything else about a request.';
 
 CREATE FUNCTION market_of(
     asked_session date,

@@ -19,7 +19,6 @@ import numpy as np
 
 from api.bars.columns import BarColumns
 from api.bars.restate import Actions
-from api.bars.selection import Selection
 from api.errors import ForeignProjection
 from api.generation import Generation
 from project.columnar import Columnar
@@ -46,23 +45,26 @@ class Known(msgspec.Struct, frozen=True):
     actions: Actions
 
 
-async def read_known(connection: asyncpg.Connection, generation: Generation, selection: Selection) -> Known:
-    """Return the days of a selection as they were known at its `known_at`, of which there may be none.
-
-    `adjusted`, `as_of` and `timeframe` are left to the caller; `validated_only` and `min_quality` are minded.
+async def read_known(
+    connection: asyncpg.Connection,
+    generation: Generation,
+    symbol: str,
+    first: dt.date,
+    last: dt.date,
+    instant: dt.datetime,
+) -> Known:
+    """Return the daily bars of a range as they were known at an instant, of which there may be none.
 
     Raises: ForeignProjection where this software lacks a rule of the generation.
     """
-    assert selection.known_at is not None
-    symbol, instant = selection.symbol, selection.known_at
     ruleset = await _ruleset(connection, generation.ruleset_hash)
     tickers = Tickers([symbol])
-    bars = Columnar(await connection.fetch(_BARS, symbol, selection.last, instant), tickers).bars()
+    bars = Columnar(await connection.fetch(_BARS, symbol, last, instant), tickers).bars()
     factors = _believed_then(map(factor_of, await connection.fetch(_FACTORS, symbol, instant)), instant)
     overrides = [Override(**row) for row in await connection.fetch(_OVERRIDES, symbol, instant)]
     judged = judge_bars(bars, tickers, actions_of(factors, tickers), ruleset)
     judged = overrule(judged, overrides_of(overrides, tickers))
-    return Known(_chosen(judged, selection), _restating(factors))
+    return Known(_from(judged, first), _restating(factors))
 
 
 async def _ruleset(connection: asyncpg.Connection, ruleset_hash: str) -> Ruleset:
@@ -82,11 +84,8 @@ def _believed_then(factors: Iterable[Factor], instant: dt.datetime) -> list[Fact
     return [msgspec.structs.replace(factor, known_to=None) for factor in as_known(factors, instant)]
 
 
-def _chosen(judged: JudgedBars, selection: Selection) -> BarColumns:
-    chosen = (judged.bars.day >= (selection.first - _EPOCH).days) & (judged.quality_score >= selection.min_quality)
-    if selection.validated_only:
-        chosen &= judged.validated
-    judged = judged.take(chosen)
+def _from(judged: JudgedBars, first: dt.date) -> BarColumns:
+    judged = judged.take(judged.bars.day >= (first - _EPOCH).days)
     return BarColumns(
         sessions=judged.bars.day.astype("datetime64[D]"),
         **dict(zip(VALUES, judged.bars.values, strict=True)),

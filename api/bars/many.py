@@ -1,6 +1,7 @@
 """GET /api/v1/bars: the bars of many symbols, or of all, in one range, of any size in the formats that are streamed."""
 
 import datetime as dt
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from typing import Annotated
@@ -18,7 +19,7 @@ from api.bars.columns import BarColumns, columns_of, joined, no_bars
 from api.bars.known import read_known
 from api.bars.params import MOST_ROWS, SeriesTerms, Timeframe
 from api.bars.restate import Actions, Adjustment, actions_of, restated
-from api.bars.selection import SERIES, Selection, chosen, in_windows, range_of
+from api.bars.selection import SERIES, chosen, in_windows, range_of
 from api.cursor import Cursor, decode_cursor, encode_cursor
 from api.errors import READ_ERRORS, InvalidParameter, UnknownSymbol
 from api.etag import etag, tagged
@@ -41,6 +42,7 @@ _WHOLE_BARS = 200_000
 _PAGE = 10_000
 _MOST_KNOWN_AT = 50
 _MOST_COVERED = 100
+_GREATEST_SYMBOL = chr(sys.maxunicode)
 
 
 class ManyParams(SeriesTerms, frozen=True, kw_only=True):
@@ -174,9 +176,13 @@ async def _open(
     first, last = range_of(params.start, params.end, params.timeframe)
     if params.known_at is not None:
         return await _known(warehouse, params, as_of, first, last)
+    from_symbol, to_symbol = _place(params).symbol, _GREATEST_SYMBOL
+    if params.symbols is not None:
+        ordered = sorted(params.symbols, key=str.encode)
+        from_symbol, to_symbol = max(from_symbol, ordered[0], key=str.encode), ordered[-1]
     stack = AsyncExitStack()
     generation, rows = await stack.enter_async_context(
-        warehouse.projection.rows(SERIES, params.symbols, _place(params).symbol, first, last, ahead=_AHEAD)
+        warehouse.projection.rows(SERIES, params.symbols, from_symbol, to_symbol, first, last, ahead=_AHEAD)
     )
 
     async def parts() -> AsyncGenerator[_Part]:
@@ -202,8 +208,7 @@ async def _known(
         parts = []
         for symbol in sorted(symbols, key=str.encode):
             if symbol >= place.symbol:
-                days = Selection(symbol=symbol, first=first, last=last, known_at=instant)
-                known = await read_known(connection, generation, days)
+                known = await read_known(connection, generation, symbol, first, last, instant)
                 parts.append(_part(params, as_of, symbol, known.bars, known.actions, rule_names))
         return generation, parts
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from api.bars.bar import rule_names_of
 from api.bars.columns import BarColumns, columns_of
+from api.bars.known import read_known
 from api.bars.params import Timeframe
 from api.bars.restate import Actions, Adjustment, actions_of, restated
 from api.errors import UnknownSymbol
@@ -86,7 +87,9 @@ async def read_series(warehouse: Warehouse, selection: Selection) -> Series:
     """
     as_of = None if selection.adjusted == "none" else selection.as_of or warehouse.today()
     first, last = range_of(selection.first, selection.last, selection.timeframe)
-    generation, row = await warehouse.projection.row(SERIES, [selection.symbol], selection.symbol, first, last)
+    generation, row = await warehouse.projection.row(
+        SERIES, [selection.symbol], selection.symbol, selection.symbol, first, last
+    )
     if row["ticker"] is None:
         raise UnknownSymbol(selection.symbol)
     daily, actions = columns_of(row), actions_of(row)
@@ -106,14 +109,11 @@ async def read_series(warehouse: Warehouse, selection: Selection) -> Series:
 async def _read_known(
     warehouse: Warehouse, selection: Selection, first: dt.date, last: dt.date
 ) -> tuple[Generation, BarColumns, Actions]:
-    from msgspec.structs import replace
-
-    from api.bars.known import read_known
-
-    days = replace(selection, first=first, last=last, validated_only=False, min_quality=0.0)
+    assert selection.known_at is not None
+    instant = selection.known_at
 
     async def read(connection: asyncpg.Connection, generation: Generation) -> tuple[Generation, BarColumns, Actions]:
-        known = await read_known(connection, generation, days)
+        known = await read_known(connection, generation, selection.symbol, first, last, instant)
         return generation, known.bars, known.actions
 
     return await warehouse.projection.read(read)

@@ -40,7 +40,7 @@ _BESIDE_FROM = 4096
 # What is larger is cut, into row groups in Parquet. msgspec writes without a pause in which others could run, so it is
 # given a few milliseconds' work at a time.
 _MOST_IN_A_GROUP = 65_536
-_MOST_AT_ONCE = {Format.JSON: 8192, Format.NDJSON: 8192}
+_MOST_AT_ONCE = {Format.JSON: 8192, Format.NDJSON: 8192, Format.CSV: 16_384}
 
 
 async def answer_rows(

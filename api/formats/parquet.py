@@ -29,9 +29,8 @@ class ParquetWriter:
         return self._outbox.take()
 
     def write(self, rows: Rows) -> bytes:
-        """Return rows as a row group; of none there is no group."""
-        if len(rows):
-            self._writer.write_batch(batch_of(rows, self._outline.kind, self._outline.names))
+        """Return rows as a row group."""
+        self._writer.write_batch(batch_of(rows, self._outline.kind, self._outline.names))
         return self._outbox.take()
 
     def finish(self) -> bytes:

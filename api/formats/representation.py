@@ -119,10 +119,8 @@ def _closeness(wish: Wish, media_type: str) -> int:
 
 @lru_cache(maxsize=256)
 def _coding_of(accept_encoding: str) -> Coding:
-    """Return the coding that is wanted most; none is needed, as whoever can read nothing else gets the bytes as is."""
+    """Return the coding that is wanted most, which is none where none of ours is."""
     quality = {wish.name: wish.quality for wish in wishes(accept_encoding)}
     offered = {each: quality.get(each.value, quality.get("*", 0.0)) for each in Coding}
-    # Not to be named is to be taken where nothing named is taken more.
-    offered[Coding.IDENTITY] = quality.get("identity", 0.0)
     best = max(offered.values())
     return next(each for each in Coding if offered[each] == best) if best > 0 else Coding.IDENTITY

@@ -37,7 +37,7 @@ def tabular_of(request: Request) -> Tabular:
 
 
 @cache
-def row_kind(answer: Any, field: str) -> type[Struct]:
+def row_kind(answer: type[Struct], field: str) -> type[Struct]:
     """Return the struct of the rows that an answer has in a field of type list[row]."""
     annotation = get_type_hints(answer)[field]
     if get_origin(annotation) is not list:
@@ -60,7 +60,6 @@ def _extended(params: type[Struct], row: type[Struct]) -> Any:
         Meta(
             description="The columns, in the order wanted, separated by commas; without it, all.",
             min_length=1,
-            extra_json_schema={"uniqueItems": True},
             examples=[list(names[:2])],
         ),
     ]

@@ -8,8 +8,8 @@ import datetime as dt
 import asyncpg
 import numpy as np
 
-from api.generation import Generation, Projection
-from api.overview.memory import memory_of
+from api.generation import Generation
+from api.overview.reading import Reading
 from archive.calendar import Calendar, Days
 from project.gaps.answered import ABSENCE_SETTLES
 from sql import load_queries
@@ -20,11 +20,11 @@ _CALENDAR = load_queries("api_overview.sql")["frozen_calendar"]
 _FIRST_DAY = np.datetime64("2000-01-01", "D")
 
 
-async def frozen_calendar(projection: Projection, connection: asyncpg.Connection, generation: Generation) -> Calendar:
-    """Return the calendar of a generation, which `connection` reads; it is kept until others come."""
-    memory = memory_of(projection)
-    known = memory.calendars.get(generation.generation_id)
-    return known or memory.calendars.keep(generation.generation_id, await _read(connection, generation))
+async def frozen_calendar(reading: Reading) -> Calendar:
+    """Return the calendar of the generation that is being read."""
+    calendars, key = reading.memory.calendars, reading.generation.generation_id
+    known = reading.get(calendars, key)
+    return known or reading.keep(calendars, key, await _read(reading.connection, reading.generation))
 
 
 def newest_judged(calendar: Calendar, now: dt.datetime) -> dt.date:

@@ -18,6 +18,7 @@ from api.generation import Generation
 from api.overview.calendar import frozen_calendar, newest_judged
 from api.overview.known_gaps import known_gaps
 from api.overview.memory import GapsKey, KnownGaps, State, memory_of
+from api.overview.reading import Reading, read_remembering
 from api.overview.spans import NOT_ASKED, MissingSpan, cut, places, span_of
 from api.warehouse import Warehouse
 from archive.calendar import Calendar, Days
@@ -79,18 +80,18 @@ async def read_coverage(
         if remembered is not None:
             return remembered
 
-    async def read(connection: object, live: Generation) -> Coverage | None:
-        if generation is not None and State.of(generation) != State.of(live):
+    async def read(reading: Reading) -> Coverage | None:
+        if generation is not None and State.of(generation) != reading.state:
             return None
-        calendar = await frozen_calendar(warehouse.projection, connection, live)
+        calendar = await frozen_calendar(reading)
         judged = newest_judged(calendar, now)
         whole = _if_whole(calendar, judged, first, last, sessions)
         if whole is not None:
             return whole
-        known = await known_gaps(warehouse.projection, connection, live, symbol, now)
+        known = await known_gaps(reading, symbol, now)
         return _of_gaps(known, calendar, judged, first, last, sessions)
 
-    found = await warehouse.projection.read(read)
+    found = await read_remembering(warehouse.projection, read)
     if found is None:
         assert generation is not None
         raise ProjectionMoved(generation)

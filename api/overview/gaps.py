@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-import asyncpg
 from msgspec import Meta, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,10 +13,10 @@ from api.bars.answer import EXAMPLE_GENERATION, GenerationRef
 from api.cursor import Cursor, decode_cursor, encode_cursor
 from api.errors import READ_ERRORS, InvalidParameter, UnknownSymbol
 from api.formats.answer import answer_rows
-from api.generation import Generation
 from api.operation import Operation
 from api.overview.calendar import frozen_calendar
 from api.overview.known_gaps import known_gaps
+from api.overview.reading import Reading, read_remembering
 from api.overview.spans import MissingSpan, cut
 from api.params import FirstDate, LastDate, Symbol, require_order
 from api.records.page import Limit, NextCursor
@@ -27,23 +26,22 @@ from project.gaps.gaps import GapKind
 GapClass = Literal["before_listing", "after_delisting", "no_trade", "vendor_hole", "rejected", "not_fetched"]
 """The values of GapKind, as a parameter spells them."""
 
+Classes = Annotated[
+    list[GapClass],
+    Meta(
+        min_length=1,
+        description="Only gaps of these classes, separated by commas; without it, of all.",
+        examples=[["vendor_hole", "rejected"]],
+        extra_json_schema={"uniqueItems": True},
+    ),
+]
+
 
 class GapsParams(Struct, frozen=True, kw_only=True):
     """Which gaps are asked for."""
 
     symbol: Symbol
-    classes: (
-        Annotated[
-            list[GapClass],
-            Meta(
-                min_length=1,
-                description="Only gaps of these classes, separated by commas; without it, of all.",
-                examples=[["vendor_hole", "rejected"]],
-                extra_json_schema={"uniqueItems": True},
-            ),
-        ]
-        | None
-    ) = field(default=None, name="class")
+    classes: Classes | None = field(default=None, name="class")
     start: FirstDate | None = None
     end: LastDate | None = None
     limit: Limit = 1000
@@ -76,9 +74,9 @@ async def gaps(request: Request, params: GapsParams) -> Response:
     """Answer with the gaps of one symbol; as time passes more can be judged, so that no tag stands for it."""
     warehouse = warehouse_of(request)
 
-    async def read(connection: asyncpg.Connection, generation: Generation) -> Gaps:
-        known = await known_gaps(warehouse.projection, connection, generation, params.symbol, warehouse.now())
-        calendar = await frozen_calendar(warehouse.projection, connection, generation)
+    async def read(reading: Reading) -> Gaps:
+        known = await known_gaps(reading, params.symbol, warehouse.now())
+        calendar = await frozen_calendar(reading)
         kinds = set(map(GapKind, params.classes or GapKind))
         within = cut(known.found.gaps, calendar, params.start or dt.date.min, params.end or dt.date.max)
         chosen = [span for span in within if span.kind in kinds]
@@ -86,16 +84,16 @@ async def gaps(request: Request, params: GapsParams) -> Response:
         return Gaps(
             symbol=params.symbol,
             bars=known.found.bars,
-            calendar_version=generation.calendar_version,
+            calendar_version=reading.generation.calendar_version,
             judged_up_to=known.found.judged_up_to,
             counts={kind.value: count for kind, count in counts_of(chosen).items() if kind in kinds},
             count=len(page),
-            generation=GenerationRef.of(generation),
+            generation=GenerationRef.of(reading.generation),
             next_cursor=next_cursor,
             gaps=page,
         )
 
-    found = await warehouse.projection.read(read)
+    found = await read_remembering(warehouse.projection, read)
     return await answer_rows(request, found, "gaps", found.gaps)
 
 

@@ -13,10 +13,13 @@ from archive.calendar import Calendar
 from project.gaps.gap_search import SymbolGaps
 
 if TYPE_CHECKING:
+    from api.overview.market_gaps import KnownMarket
+    from api.overview.quality import QualityRow
     from api.overview.roster import Roster
 
 _GENERATIONS = 3
 _ROSTERS = 2
+_SESSIONS = 2_000  # some 2 MB
 _SPANS = 20_000  # some 5 MB
 
 
@@ -40,6 +43,21 @@ class GapsKey(Struct, frozen=True):
     symbol: str
 
 
+class SessionsKey(Struct, frozen=True):
+    """All that the counts of some sessions on end depend on."""
+
+    state: State
+    first: dt.date
+    last: dt.date
+
+
+class MarketKey(Struct, frozen=True):
+    """All that the gaps of every symbol depend on."""
+
+    state: State
+    judged_up_to: dt.date
+
+
 class KnownGaps(Struct, frozen=True):
     """The gaps of a symbol, and from when until when it has bars."""
 
@@ -54,6 +72,8 @@ class Memory:
     def __init__(self) -> None:
         self.calendars: Kept[uuid.UUID, Calendar] = Kept(_GENERATIONS)
         self.gaps: Kept[GapsKey, KnownGaps] = Kept(_SPANS)
+        self.markets: Kept[MarketKey, KnownMarket] = Kept(1)
+        self.qualities: Kept[SessionsKey, list[QualityRow]] = Kept(_SESSIONS)
         self.rosters: Kept[State, Roster] = Kept(_ROSTERS)
 
 

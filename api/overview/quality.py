@@ -14,9 +14,10 @@ from starlette.responses import Response
 from api.bars.answer import EXAMPLE_GENERATION, GenerationRef
 from api.errors import READ_ERRORS, InvalidParameter
 from api.formats.answer import answer_rows
-from api.generation import Generation
 from api.operation import Operation
 from api.overview.calendar import days_sent, frozen_calendar
+from api.overview.memory import SessionsKey
+from api.overview.reading import Reading, read_remembering
 from api.overview.spans import places
 from api.params import require_order
 from api.warehouse import Warehouse, warehouse_of
@@ -108,16 +109,16 @@ async def quality(request: Request, params: QualityParams) -> Response:
     """Answer with the trend; a session that is over and has no bars shows as such, so that no tag stands for it."""
     warehouse = warehouse_of(request)
 
-    async def read(connection: asyncpg.Connection, generation: Generation) -> Quality:
-        calendar = await frozen_calendar(warehouse.projection, connection, generation)
+    async def read(reading: Reading) -> Quality:
+        calendar = await frozen_calendar(reading)
         sessions = _sessions(warehouse, calendar, params)
         end = params.end or warehouse.today()
         start = params.start or (sessions[0].item() if len(sessions) else end)
-        rows = await _rows(connection, calendar, sessions)
-        restated = [RestatedDay(**dict(row)) for row in await connection.fetch(_BY_DAY, start, end)]
-        return Quality(start, end, len(rows), GenerationRef.of(generation), restated, rows)
+        rows = await _known_rows(reading, calendar, sessions)
+        restated = [RestatedDay(**dict(row)) for row in await reading.connection.fetch(_BY_DAY, start, end)]
+        return Quality(start, end, len(rows), GenerationRef.of(reading.generation), restated, rows)
 
-    found = await warehouse.projection.read(read)
+    found = await read_remembering(warehouse.projection, read)
     return await answer_rows(request, found, "sessions", found.sessions)
 
 
@@ -135,9 +136,18 @@ def _sessions(warehouse: Warehouse, calendar: Calendar, params: QualityParams) -
     return calendar.sessions[begin:end]
 
 
-async def _rows(connection: asyncpg.Connection, calendar: Calendar, sessions: Days) -> list[QualityRow]:
+async def _known_rows(reading: Reading, calendar: Calendar, sessions: Days) -> list[QualityRow]:
+    """Return the sessions in numbers; those that were asked for last are remembered until the projection changes."""
     if len(sessions) == 0:
         return []
+    qualities, key = reading.memory.qualities, SessionsKey(reading.state, *sessions[[0, -1]].tolist())
+    known = reading.get(qualities, key)
+    if known is not None:
+        return known
+    return reading.keep(qualities, key, await _rows(reading.connection, calendar, sessions), weight=len(sessions))
+
+
+async def _rows(connection: asyncpg.Connection, calendar: Calendar, sessions: Days) -> list[QualityRow]:
     between = sessions[[0, -1]].tolist()
     rules = {row["bit"]: row["name"] for row in await connection.fetch(_RULES)}
     verdicts = _counted(await connection.fetch(_VERDICTS, *between), rules)

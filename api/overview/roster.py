@@ -14,6 +14,7 @@ from msgspec import Struct
 from api.formats.table import Values
 from api.generation import Generation, Projection
 from api.overview.memory import State, memory_of
+from api.overview.reading import Reading, read_remembering
 from sql import load_queries
 
 _QUERIES = load_queries("api_overview.sql")
@@ -52,13 +53,14 @@ async def read_roster(projection: Projection) -> tuple[Generation, Roster]:
     if known is not None:
         return generation, known
 
-    async def read(connection: asyncpg.Connection, live: Generation) -> tuple[Generation, Roster]:
-        symbols = await connection.fetch(_SYMBOLS)
-        listings = await connection.fetch(_LISTINGS)
-        return live, await asyncio.to_thread(_joined, symbols, listings)
+    return await read_remembering(projection, _read)
 
-    generation, roster = await projection.read(read)
-    return generation, memory.rosters.keep(State.of(generation), roster)
+
+async def _read(reading: Reading) -> tuple[Generation, Roster]:
+    symbols = await reading.connection.fetch(_SYMBOLS)
+    listings = await reading.connection.fetch(_LISTINGS)
+    roster = await asyncio.to_thread(_joined, symbols, listings)
+    return reading.generation, reading.keep(reading.memory.rosters, reading.state, roster)
 
 
 def _joined(statuses: Sequence[asyncpg.Record], listings: Sequence[asyncpg.Record]) -> Roster:

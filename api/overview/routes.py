@@ -3,9 +3,10 @@
 from typing import Any
 
 from api.operation import Operation
-from api.overview import gaps, generations, quality, rulesets, runs, symbol, symbols
+from api.overview import gaps, generations, market_gaps, quality, rulesets, runs, symbol, symbols
 
 OVERVIEW_OPERATIONS: tuple[Operation[Any], ...] = (
+    market_gaps.OPERATION,
     gaps.OPERATION,
     generations.OPERATION,
     quality.OPERATION,

@@ -12,7 +12,7 @@ FAULTS = (GapKind.VENDOR_HOLE, GapKind.REJECTED, GapKind.NOT_FETCHED)
 
 
 class Score(Struct, frozen=True):
-    """The score in its parts; null is what cannot be said without bars."""
+    """The score in its parts; null is what is a share of nothing."""
 
     score: Annotated[float | None, Meta(description="validated_bars / bars, as /api/v1/symbols has it.")]
     completeness: Annotated[

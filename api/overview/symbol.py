@@ -12,15 +12,15 @@ from starlette.responses import Response
 from api.answer import json_answer
 from api.bars.answer import EXAMPLE_GENERATION, GenerationRef
 from api.errors import READ_ERRORS, UnknownSymbol
-from api.generation import Generation
 from api.operation import Operation
 from api.overview.known_gaps import known_gaps
+from api.overview.reading import Reading, read_remembering
 from api.overview.score import Score, score_of
 from api.overview.spans import MissingSpan
 from api.overview.symbols import Active, Exchange, Name, Type
 from api.params import Symbol
 from api.project_errors import clear_project_errors
-from api.warehouse import Warehouse, warehouse_of
+from api.warehouse import warehouse_of
 from project.gaps.gap_search import SymbolGaps
 from project.gaps.gaps import OUTSIDE, GapKind
 from project.names.identity import Security, Span
@@ -37,7 +37,7 @@ _EXAMPLE_TIME = dt.datetime(2026, 11, 21, 7, 4, 11, tzinfo=dt.UTC)
 S = TypeVar("S", bound=Struct)
 
 
-class SymbolParams(Struct, frozen=True, kw_only=True):
+class KnownSymbolParams(Struct, frozen=True, kw_only=True):
     """Which symbol is asked for."""
 
     symbol: Symbol
@@ -56,7 +56,7 @@ class SymbolBars(Struct, frozen=True):
     rejections: Annotated[int, Meta(description="Rows about it that cannot be a bar.")] = 0
 
 
-class Freshness(Struct, frozen=True):
+class SymbolFreshness(Struct, frozen=True):
     """Whether its newest bar is the newest there should be."""
 
     newest_bar: Annotated[dt.date | None, Meta(description="The session of its last bar; null without bars.")]
@@ -113,12 +113,12 @@ class SymbolAnswer(Struct, frozen=True):
     """What is known of a symbol."""
 
     symbol: str
-    name: Name
+    name: Annotated[str | None, Meta(description="As listed, else of the security that had the symbol last.")]
     type: Type
     primary_exchange: Exchange
     active: Active
     coverage: SymbolBars
-    freshness: Freshness
+    freshness: SymbolFreshness
     score: Score
     missing: Annotated[dict[str, int], Meta(description="Sessions without a bar, by class.")]
     gaps: Annotated[list[MissingSpan], Meta(description="The same as spans with why, as /api/v1/gaps/{symbol}.")]
@@ -134,33 +134,32 @@ class SymbolAnswer(Struct, frozen=True):
     generation: GenerationRef
 
 
-async def symbol(request: Request, params: SymbolParams) -> Response:
+async def symbol(request: Request, params: KnownSymbolParams) -> Response:
     """Answer with what is known of a symbol; as time passes it falls behind, so that no tag stands for it."""
     warehouse = warehouse_of(request)
 
-    async def read(connection: asyncpg.Connection, generation: Generation) -> SymbolAnswer:
-        return await _read(warehouse, connection, generation, params.symbol)
+    async def read(reading: Reading) -> SymbolAnswer:
+        return await _read(reading, params.symbol, warehouse.now())
 
-    return json_answer(await warehouse.projection.read(read))
+    return json_answer(await read_remembering(warehouse.projection, read))
 
 
-async def _read(
-    warehouse: Warehouse, connection: asyncpg.Connection, generation: Generation, symbol: str
-) -> SymbolAnswer:
+async def _read(reading: Reading, symbol: str, now: dt.datetime) -> SymbolAnswer:
+    connection = reading.connection
     with clear_project_errors():
         known = await read_symbol(connection, symbol)
     status = await connection.fetchrow(_STATUS, symbol)
     found = None
     bars = SymbolBars()
     if status is not None:
-        found = (await known_gaps(warehouse.projection, connection, generation, symbol, warehouse.now())).found
+        found = (await known_gaps(reading, symbol, now)).found
         bars = SymbolBars(*(status[name] for name in SymbolBars.__struct_fields__))
     counts = found.counts if found is not None else {}
     listings = [_named(SymbolListing, listing) for listing in known.listings]
     listing = _to_go_by(symbol, listings)
     return SymbolAnswer(
         symbol=symbol,
-        name=None if listing is None else listing.name,
+        name=known.securities[-1].name if listing is None else listing.name,
         type=None if listing is None else listing.type,
         primary_exchange=None if listing is None else listing.primary_exchange,
         active=None if listing is None else listing.active,
@@ -176,7 +175,7 @@ async def _read(
         splits=await connection.fetchval(_SPLITS, symbol),
         dividends=await connection.fetchval(_DIVIDENDS, symbol),
         last_payload=await _last_payload(connection, status),
-        generation=GenerationRef.of(generation),
+        generation=GenerationRef.of(reading.generation),
     )
 
 
@@ -191,12 +190,12 @@ def _to_go_by(symbol: str, listings: Iterable[SymbolListing]) -> SymbolListing |
     return max(own, key=lambda each: (each.active, each.delisted_on or dt.date.min, each.known_from), default=None)
 
 
-def _freshness(newest_bar: dt.date | None, found: SymbolGaps | None) -> Freshness:
+def _freshness(newest_bar: dt.date | None, found: SymbolGaps | None) -> SymbolFreshness:
     if newest_bar is None or found is None:
-        return Freshness(newest_bar, None, 0, None if found is None else found.judged_up_to)
+        return SymbolFreshness(newest_bar, None, 0, None if found is None else found.judged_up_to)
     due = [gap for gap in found.gaps if gap.first > newest_bar and gap.kind not in OUTSIDE]
     newest_expected = due[-1].last if due else newest_bar
-    return Freshness(newest_bar, newest_expected, sum(gap.sessions for gap in due), found.judged_up_to)
+    return SymbolFreshness(newest_bar, newest_expected, sum(gap.sessions for gap in due), found.judged_up_to)
 
 
 async def _last_payload(connection: asyncpg.Connection, status: asyncpg.Record | None) -> LastPayload | None:
@@ -214,7 +213,7 @@ OPERATION = Operation(
         "it misses and why, the securities that had the symbol, and what to read to follow the last of them through "
         "its renames."
     ),
-    params=SymbolParams,
+    params=KnownSymbolParams,
     answer=SymbolAnswer,
     example=SymbolAnswer(
         symbol="META",
@@ -223,7 +222,7 @@ OPERATION = Operation(
         primary_exchange="XNAS",
         active=True,
         coverage=SymbolBars(dt.date(2022, 6, 9), dt.date(2026, 11, 20), 1117, 1112, 3, 1, 2, 0),
-        freshness=Freshness(dt.date(2026, 11, 20), dt.date(2026, 11, 20), 0, dt.date(2026, 11, 20)),
+        freshness=SymbolFreshness(dt.date(2026, 11, 20), dt.date(2026, 11, 20), 0, dt.date(2026, 11, 20)),
         score=Score(1112 / 1117, 1117 / 1118, 1112 / 1118, 0.9962),
         missing={kind.value: int(kind is GapKind.VENDOR_HOLE) for kind in GapKind},
         gaps=[

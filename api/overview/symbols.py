@@ -48,8 +48,12 @@ class SymbolsParams(Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    has_bars: Annotated[bool, Meta(description="Only those with bars, or only those without.", examples=[True])] | None = None
-    active: Annotated[bool, Meta(description="Only those listed as trading, or only those not.", examples=[True])] | None = None
+    has_bars: (
+        Annotated[bool, Meta(description="Only those with bars, or only those without.", examples=[True])] | None
+    ) = None
+    active: (
+        Annotated[bool, Meta(description="Only those listed as trading, or only those not.", examples=[True])] | None
+    ) = None
     min_score: Annotated[float, Meta(ge=0, le=1, description="Leave out those with a lower score, or none.")] = 0.0
     order: Annotated[Direction, Meta(description="By symbol, in the order of its bytes or the reverse.")] = "asc"
     limit: Limit = _EVERYTHING

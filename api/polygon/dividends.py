@@ -84,7 +84,7 @@ class DividendsParams(TickerParams, frozen=True, kw_only=True, rename=dotted):
     cursor: Cursor | None = None
 
 
-class Dividend(Struct, frozen=True):
+class PolygonDividend(Struct, frozen=True):
     """Cash per share; what the vendor did not say is left out."""
 
     id: str
@@ -99,10 +99,10 @@ class Dividend(Struct, frozen=True):
     dividend_type: DividendType | UnsetType = UNSET
 
 
-class Dividends(Struct, frozen=True):
+class PolygonDividends(Struct, frozen=True):
     """A page of dividends."""
 
-    results: list[Dividend]
+    results: list[PolygonDividend]
     status: str
     request_id: str
     next_url: Annotated[str | UnsetType, Meta(description="The next page; left out on the last.")] = UNSET
@@ -129,15 +129,15 @@ async def reference_dividends(request: Request, params: DividendsParams) -> Resp
 
     page = await warehouse_of(request).projection.read(read)
     following = UNSET if page.following is None else next_url(request, page.following)
-    return json_answer(Dividends([_dividend(row) for row in page.rows], "OK", new_request_id(), following))
+    return json_answer(PolygonDividends([_dividend(row) for row in page.rows], "OK", new_request_id(), following))
 
 
-def _dividend(row: Mapping[str, Any]) -> Dividend:
+def _dividend(row: Mapping[str, Any]) -> PolygonDividend:
     names = ("currency", "declaration_date", "record_date", "pay_date", "frequency")
     known: dict[str, Any] = {name: row[name] for name in names} | {
         "dividend_type": dividend_type(row["distribution_type"])
     }
-    return Dividend(
+    return PolygonDividend(
         row["vendor_id"],
         row["ticker"],
         row["ex_dividend_date"],
@@ -151,10 +151,10 @@ OPERATION = Operation(
     summary="Dividends",
     description="As Polygon's older list of dividends; those that are believed now.",
     params=DividendsParams,
-    answer=Dividends,
-    example=Dividends(
+    answer=PolygonDividends,
+    example=PolygonDividends(
         [
-            Dividend(
+            PolygonDividend(
                 "E8e3c4f794613e9205e2f178a36c53fcc57cdabb55e1988c87b33f9e52e221444",
                 "AAPL",
                 dt.date(2020, 8, 7),

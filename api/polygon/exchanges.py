@@ -19,7 +19,7 @@ from sql import load_queries
 _EXCHANGES = load_queries("api_polygon.sql")["exchanges"]
 
 
-class Exchange(Struct, frozen=True):
+class PolygonExchange(Struct, frozen=True):
     """An exchange; what is not known of it is left out."""
 
     type: str
@@ -39,10 +39,10 @@ class ExchangesParams(Struct, frozen=True, kw_only=True):
     locale: Annotated[Text, Meta(description="Only us is kept here.")] = "us"
 
 
-class Exchanges(Struct, frozen=True):
+class PolygonExchanges(Struct, frozen=True):
     """The exchanges that the listings name."""
 
-    results: list[Exchange]
+    results: list[PolygonExchange]
     status: str
     request_id: str
     count: int
@@ -65,11 +65,11 @@ async def exchanges(request: Request, params: ExchangesParams) -> Response:
 
     ours = (params.asset_class, params.locale) == ("stocks", "us")
     rows = [_exchange(mic) for mic in await warehouse_of(request).projection.read(read)] if ours else []
-    return json_answer(Exchanges(rows, "OK", new_request_id(), len(rows)))
+    return json_answer(PolygonExchanges(rows, "OK", new_request_id(), len(rows)))
 
 
-def _exchange(mic: str) -> Exchange:
-    return Exchange("exchange", "stocks", "us", mic, *_KNOWN.get(mic, (mic,)))
+def _exchange(mic: str) -> PolygonExchange:
+    return PolygonExchange("exchange", "stocks", "us", mic, *_KNOWN.get(mic, (mic,)))
 
 
 OPERATION = Operation(
@@ -77,8 +77,8 @@ OPERATION = Operation(
     summary="Exchanges",
     description="As Polygon's list of exchanges, of those that the listings name.",
     params=ExchangesParams,
-    answer=Exchanges,
-    example=Exchanges([_exchange("XNAS")], "OK", "f1b0a7f6d0d94c38a33c7d3b3d6f5f7e", 1),
+    answer=PolygonExchanges,
+    example=PolygonExchanges([_exchange("XNAS")], "OK", "f1b0a7f6d0d94c38a33c7d3b3d6f5f7e", 1),
     handle=exchanges,
     errors=READ_ERRORS,
     tags=("Polygon",),

@@ -40,7 +40,7 @@ _NEW_YEAR, _LAST_OF_NEW_YEAR = "New Years Day", 3
 _OTHER = "Market Holiday"
 
 
-class Holiday(Struct, frozen=True):
+class MarketHoliday(Struct, frozen=True):
     """A date on which an exchange is closed, or closes early."""
 
     date: dt.date
@@ -57,16 +57,16 @@ async def market_holidays(request: Request, params: NoParams) -> Response:
     return json_answer(list(_holidays(await read_calendar(warehouse), warehouse.today())))
 
 
-def _holidays(calendar: Calendar, today: dt.date) -> Iterator[Holiday]:
+def _holidays(calendar: Calendar, today: dt.date) -> Iterator[MarketHoliday]:
     for place in range(1, _DAYS_AHEAD + 1):
         date = today + dt.timedelta(days=place)
         hours = hours_of(calendar, date)
         if hours is None:
             if date.weekday() < _SATURDAY:
-                yield from (Holiday(date, each, _name(date), "closed") for each in _EXCHANGES)
+                yield from (MarketHoliday(date, each, _name(date), "closed") for each in _EXCHANGES)
         elif hours.closes.astimezone(NEW_YORK).time() < _USUAL_CLOSE:
             times = _utc(hours.opens), _utc(hours.closes)
-            yield from (Holiday(date, each, _name(date), "early-close", *times) for each in _EXCHANGES)
+            yield from (MarketHoliday(date, each, _name(date), "early-close", *times) for each in _EXCHANGES)
 
 
 def _name(date: dt.date) -> str:
@@ -84,10 +84,10 @@ OPERATION = Operation(
     summary="Holidays and early closes to come",
     description="As Polygon's market holidays, for the year to come, a row for each exchange.",
     params=NoParams,
-    answer=list[Holiday],
+    answer=list[MarketHoliday],
     example=[
-        Holiday(dt.date(2026, 11, 26), "NYSE", "Thanksgiving", "closed"),
-        Holiday(
+        MarketHoliday(dt.date(2026, 11, 26), "NYSE", "Thanksgiving", "closed"),
+        MarketHoliday(
             dt.date(2026, 11, 27),
             "NYSE",
             "Thanksgiving",

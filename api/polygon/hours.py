@@ -2,12 +2,11 @@
 
 import datetime as dt
 
-import asyncpg
 import numpy as np
 from msgspec import Struct
 
-from api.generation import Generation
 from api.overview.calendar import frozen_calendar
+from api.overview.reading import read_remembering
 from api.warehouse import Warehouse
 from archive.calendar import Calendar
 
@@ -24,11 +23,7 @@ async def read_calendar(warehouse: Warehouse) -> Calendar:
 
     Raises: READ_ERRORS.
     """
-
-    async def read(connection: asyncpg.Connection, generation: Generation) -> Calendar:
-        return await frozen_calendar(warehouse.projection, connection, generation)
-
-    return await warehouse.projection.read(read)
+    return await read_remembering(warehouse.projection, frozen_calendar)
 
 
 def hours_of(calendar: Calendar, date: dt.date) -> Hours | None:

@@ -23,7 +23,7 @@ _EARLY_FROM = dt.time(4)
 _AFTER_A_CLOSE = dt.timedelta(hours=4)
 
 
-class Exchanges(Struct, frozen=True):
+class ExchangeStates(Struct, frozen=True):
     """The state of each exchange."""
 
     nyse: State
@@ -36,7 +36,7 @@ class MarketStatus(Struct, frozen=True):
     market: State
     earlyHours: Annotated[bool, Meta(description="Whether it is before the opening.")]
     afterHours: Annotated[bool, Meta(description="Whether it is after the close.")]
-    exchanges: Exchanges
+    exchanges: ExchangeStates
     serverTime: Annotated[str, Meta(description="New York.")]
 
 
@@ -55,7 +55,7 @@ def _status(calendar: Calendar, now: dt.datetime) -> MarketStatus:
         early = dt.datetime.combine(today, _EARLY_FROM, NEW_YORK) <= now < hours.opens
         after = hours.closes <= now < hours.closes + _AFTER_A_CLOSE
         state = "open" if hours.opens <= now < hours.closes else "extended-hours" if early or after else "closed"
-    return MarketStatus(state, early, after, Exchanges(state, state), now.isoformat(timespec="seconds"))
+    return MarketStatus(state, early, after, ExchangeStates(state, state), now.isoformat(timespec="seconds"))
 
 
 OPERATION = Operation(
@@ -64,7 +64,7 @@ OPERATION = Operation(
     description="As Polygon's market status, of the stock exchanges only, by the calendar and the clock.",
     params=NoParams,
     answer=MarketStatus,
-    example=MarketStatus("closed", False, False, Exchanges("closed", "closed"), "2026-11-21T22:00:00-05:00"),
+    example=MarketStatus("closed", False, False, ExchangeStates("closed", "closed"), "2026-11-21T22:00:00-05:00"),
     handle=market_status,
     errors=READ_ERRORS,
     tags=("Polygon",),

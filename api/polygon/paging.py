@@ -7,12 +7,9 @@ from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 
-# A key that came in a query is not handed around in answers.
-_NOT_REPEATED = ("cursor", "apiKey")
-
 
 def next_url(request: Request, cursor: str) -> str:
     """Return the URL of the page that `cursor` begins, on the host as the caller wrote it."""
-    query = [(name, value) for name, value in request.query_params.multi_items() if name not in _NOT_REPEATED]
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
     path = quote(request.scope["path"], safe="/:@!$&'()*+,;=~")
     return f"{request.url.scheme}://{request.url.netloc}{path}?{urlencode([*query, ('cursor', cursor)])}"

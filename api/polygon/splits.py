@@ -40,7 +40,7 @@ class SplitsParams(TickerParams, frozen=True, kw_only=True, rename=dotted):
     cursor: Cursor | None = None
 
 
-class Split(Struct, frozen=True):
+class PolygonSplit(Struct, frozen=True):
     """`split_from` old shares become `split_to` new ones."""
 
     id: str
@@ -50,10 +50,10 @@ class Split(Struct, frozen=True):
     split_to: float
 
 
-class Splits(Struct, frozen=True):
+class PolygonSplits(Struct, frozen=True):
     """A page of splits."""
 
-    results: list[Split]
+    results: list[PolygonSplit]
     status: str
     request_id: str
     next_url: Annotated[str | UnsetType, Meta(description="The next page; left out on the last.")] = UNSET
@@ -75,11 +75,11 @@ async def reference_splits(request: Request, params: SplitsParams) -> Response:
 
     page = await warehouse_of(request).projection.read(read)
     rows = [
-        Split(row["vendor_id"], row["ticker"], row["execution_date"], row["split_from"], row["split_to"])
+        PolygonSplit(row["vendor_id"], row["ticker"], row["execution_date"], row["split_from"], row["split_to"])
         for row in page.rows
     ]
     following = UNSET if page.following is None else next_url(request, page.following)
-    return json_answer(Splits(rows, "OK", new_request_id(), following))
+    return json_answer(PolygonSplits(rows, "OK", new_request_id(), following))
 
 
 OPERATION = Operation(
@@ -87,10 +87,10 @@ OPERATION = Operation(
     summary="Splits",
     description="As Polygon's older list of splits; those that are believed now.",
     params=SplitsParams,
-    answer=Splits,
-    example=Splits(
+    answer=PolygonSplits,
+    example=PolygonSplits(
         [
-            Split(
+            PolygonSplit(
                 "E36416cce743c3964c5da63e1ef1626c0aece30fb47302eea5a49c0055c04e8d0", "AAPL", dt.date(2020, 8, 31), 1, 4
             )
         ],

@@ -14,7 +14,7 @@ from archive.calendar import NEW_YORK
 STOCKS = "stocks"
 
 
-class Ticker(Struct, frozen=True):
+class PolygonTicker(Struct, frozen=True):
     """A security under one of its tickers; what is not known is left out."""
 
     ticker: str
@@ -38,14 +38,14 @@ def listed(
     row: Any,
     *,
     active: bool,
-) -> Ticker:
+) -> PolygonTicker:
     """Return a listing, a record or a row of that table, as a ticker."""
     optional = ("type", "primary_exchange", "cik", "composite_figi", "share_class_figi")
     known: dict[str, Any] = {name: row[name] for name in optional if row[name] is not None}
     if not active and row["delisted_on"] is not None:
         known["delisted_utc"] = _midnight(row["delisted_on"])
     ticker = row["ticker"]
-    return Ticker(
+    return PolygonTicker(
         ticker,
         row["name"] or ticker,
         row["market"] or STOCKS,
@@ -57,9 +57,9 @@ def listed(
     )
 
 
-def unlisted(ticker: str) -> Ticker:
+def unlisted(ticker: str) -> PolygonTicker:
     """Return a ticker of which there are bars and nothing else."""
-    return Ticker(ticker, ticker, STOCKS, "us", active=True, currency_name="usd")
+    return PolygonTicker(ticker, ticker, STOCKS, "us", active=True, currency_name="usd")
 
 
 def _midnight(date: dt.date) -> dt.datetime:

@@ -16,7 +16,7 @@ from api.params import Symbol
 from api.polygon.dialect import POLYGON, new_request_id
 from api.polygon.errors import DataNotFound
 from api.polygon.params import OnDate
-from api.polygon.ticker import Ticker, listed, unlisted
+from api.polygon.ticker import PolygonTicker, listed, unlisted
 from api.warehouse import warehouse_of
 from sql import load_queries
 
@@ -37,7 +37,7 @@ class TickerDetailsParams(Struct, frozen=True, kw_only=True):
 class TickerDetails(Struct, frozen=True):
     """What is known of one ticker."""
 
-    results: Ticker
+    results: PolygonTicker
     status: str
     request_id: str
 
@@ -48,7 +48,7 @@ async def ticker_details(request: Request, params: TickerDetailsParams) -> Respo
     Raises: DataNotFound.
     """
 
-    async def read(connection: asyncpg.Connection, generation: Generation) -> Ticker | None:
+    async def read(connection: asyncpg.Connection, generation: Generation) -> PolygonTicker | None:
         rows = [row for row in await connection.fetch(_LISTINGS_OF, params.ticker) if row["ticker"] == params.ticker]
         if rows:
             row = _who_had_it(rows, params.date)
@@ -81,7 +81,7 @@ OPERATION = Operation(
     params=TickerDetailsParams,
     answer=TickerDetails,
     example=TickerDetails(
-        Ticker("AAPL", "Apple Inc.", "stocks", "us", True, "usd", "CS", "XNAS", "0000320193"),
+        PolygonTicker("AAPL", "Apple Inc.", "stocks", "us", True, "usd", "CS", "XNAS", "0000320193"),
         "OK",
         "f1b0a7f6d0d94c38a33c7d3b3d6f5f7e",
     ),

@@ -19,12 +19,13 @@ from api.polygon.dialect import POLYGON, new_request_id
 from api.polygon.filters import ticker_filter
 from api.polygon.paging import next_url
 from api.polygon.params import Direction, OnDate, Text, TickerParams, dotted
-from api.polygon.ticker import STOCKS, Ticker, listed, unlisted
+from api.polygon.ticker import STOCKS, PolygonTicker, listed, unlisted
 from api.warehouse import warehouse_of
 from sql import load_queries
 
 _QUERIES = load_queries("api_polygon.sql")
-_LISTINGS, _WITH_BARS, _LISTED = (_QUERIES[name] for name in ("listings", "tickers_with_bars", "listed_tickers"))
+_LISTINGS, _LISTED = _QUERIES["listings"], _QUERIES["listed_tickers"]
+_WITH_BARS = _QUERIES["tickers_with_bars"]
 
 SortField = Literal["ticker", "name", "market", "type", "primary_exchange", "cik", "composite_figi", "share_class_figi"]
 
@@ -63,10 +64,10 @@ class TickersParams(TickerParams, frozen=True, kw_only=True, rename=dotted):
         return self.active and not wants_more and self.market in (None, STOCKS)
 
 
-class Tickers(Struct, frozen=True):
+class PolygonTickers(Struct, frozen=True):
     """A page of tickers."""
 
-    results: list[Ticker]
+    results: list[PolygonTicker]
     status: str
     request_id: str
     count: Annotated[int, Meta(description="Rows in this page.")]
@@ -79,7 +80,7 @@ class _Entry(Struct, frozen=True):
     key: str
     ticker: str
     security_id: str
-    row: Ticker
+    row: PolygonTicker
 
 
 async def reference_tickers(request: Request, params: TickersParams) -> Response:
@@ -100,7 +101,7 @@ async def reference_tickers(request: Request, params: TickersParams) -> Response
         end = page[-1]
         following = next_url(request, encode_cursor(end.key, end.ticker, end.security_id, of=params.list_name))
     rows = [entry.row for entry in page]
-    return json_answer(Tickers(rows, "OK", new_request_id(), len(rows), following))
+    return json_answer(PolygonTickers(rows, "OK", new_request_id(), len(rows), following))
 
 
 async def _listed(
@@ -181,10 +182,10 @@ OPERATION = Operation(
         "no list."
     ),
     params=TickersParams,
-    answer=Tickers,
-    example=Tickers(
+    answer=PolygonTickers,
+    example=PolygonTickers(
         [
-            Ticker(
+            PolygonTicker(
                 "AAPL",
                 "Apple Inc.",
                 "stocks",

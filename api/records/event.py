@@ -10,7 +10,6 @@ import asyncpg
 from msgspec import Meta, Struct
 
 from api.cursor import Cursor
-from api.errors import InvalidParameter
 from api.params import FirstDate, Instant, LastDate, Symbol, require_order
 from api.records.page import Direction, Limit
 from sql import load_queries
@@ -51,16 +50,14 @@ class EventParams(Struct, frozen=True, kw_only=True):
     start: FirstDate | None = None
     end: LastDate | None = None
     known_at: Annotated[Instant, Meta(description="What was believed at this instant; without it, now.")] | None = None
-    history: Annotated[bool, Meta(description="Every version of each, with when it was believed.")] = False
+    history: Annotated[bool, Meta(description="Every version that was stated by then, those that ended too.")] = False
     order: Annotated[Direction, Meta(description="By ex-date, the earliest first or the latest first.")] = "asc"
     limit: Limit = 1000
     cursor: Cursor | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a range that ends before it starts, and every version as of one instant."""
+        """Refuse a range that ends before it starts."""
         require_order(self.start, self.end)
-        if self.history and self.known_at is not None:
-            raise InvalidParameter("known_at", self.known_at.isoformat(), "cannot go with history, which has it all")
 
 
 class Became(Struct, frozen=True):

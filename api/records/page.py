@@ -16,6 +16,9 @@ from api.etag import etag, is_held, not_modified, tagged
 from api.formats.answer import answer_rows
 from api.generation import Generation
 from api.warehouse import warehouse_of
+from sql import load_queries
+
+_PLAN_EACH_PAGE = load_queries("api_records.sql")["plan_each_page"]
 
 Direction = Literal["asc", "desc"]
 Limit = Annotated[
@@ -48,13 +51,14 @@ class KeysetList(Struct, frozen=True):
     async def page(
         self, connection: asyncpg.Connection, *filters: object, order: Direction, limit: int, cursor: str | None
     ) -> Page:
-        """Return the page after a cursor, the first one where it is None.
+        """Return the page after a cursor, the first one where it is None; within a transaction.
 
         Raises: InvalidParameter for a cursor that is not of this list in this order.
         """
         of = f"{self.name} {order}"
         after = [None] * len(self.key) if cursor is None else decode_cursor(cursor, self.types, of=of)
         statement = self.ascending if order == "asc" else self.descending
+        await connection.fetchrow(_PLAN_EACH_PAGE)
         rows = await connection.fetch(statement, *filters, *after, limit + 1)
         if len(rows) <= limit:
             return Page(rows, None)

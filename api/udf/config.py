@@ -27,11 +27,11 @@ _EXCHANGE_NAMES = {
     "BATS": "Cboe BZX",
     "XASE": "NYSE American",
     "XNAS": "Nasdaq",
-    "XNYS": "New York Stock Exchange",
+    "XNYS": "New York Stock ChartExchange",
 }
 
 
-class Exchange(Struct, frozen=True):
+class ChartExchange(Struct, frozen=True):
     """An exchange that a search may be narrowed to; an empty value is all of them."""
 
     value: str
@@ -39,14 +39,14 @@ class Exchange(Struct, frozen=True):
     desc: str
 
 
-class SymbolType(Struct, frozen=True):
+class ChartSymbolType(Struct, frozen=True):
     """A type that a search may be narrowed to; an empty value is all of them."""
 
     name: str
     value: str
 
 
-class Config(Struct, frozen=True):
+class ChartConfig(Struct, frozen=True):
     """What this datafeed can do."""
 
     supported_resolutions: list[str]
@@ -55,14 +55,14 @@ class Config(Struct, frozen=True):
     supports_marks: bool
     supports_timescale_marks: bool
     supports_time: bool
-    exchanges: list[Exchange]
-    symbols_types: list[SymbolType]
+    exchanges: list[ChartExchange]
+    symbols_types: list[ChartSymbolType]
 
 
 async def udf_config(request: Request, params: NoParams) -> Response:
     """Answer with what this datafeed can do."""
 
-    async def read(connection: asyncpg.Connection, generation: Generation) -> tuple[str, Config | None]:
+    async def read(connection: asyncpg.Connection, generation: Generation) -> tuple[str, ChartConfig | None]:
         tag = etag(request, generation)
         if is_held(request, tag):
             return tag, None
@@ -72,8 +72,8 @@ async def udf_config(request: Request, params: NoParams) -> Response:
     return not_modified(tag) if config is None else json_answer(config, tagged(tag))
 
 
-def _config(codes: list[str]) -> Config:
-    return Config(
+def _config(codes: list[str]) -> ChartConfig:
+    return ChartConfig(
         supported_resolutions=list(SUPPORTED),
         supports_search=True,
         supports_group_request=False,
@@ -81,11 +81,11 @@ def _config(codes: list[str]) -> Config:
         supports_timescale_marks=True,
         supports_time=True,
         exchanges=[
-            Exchange("", "All exchanges", ""),
-            *(Exchange(code, _EXCHANGE_NAMES.get(code, code), code) for code in codes),
-            Exchange(NO_EXCHANGE, "US, exchange not known", "not in the vendor's ticker lists"),
+            ChartExchange("", "All exchanges", ""),
+            *(ChartExchange(code, _EXCHANGE_NAMES.get(code, code), code) for code in codes),
+            ChartExchange(NO_EXCHANGE, "US, exchange not known", "not in the vendor's ticker lists"),
         ],
-        symbols_types=[SymbolType("All types", ""), SymbolType("Stock", STOCK)],
+        symbols_types=[ChartSymbolType("All types", ""), ChartSymbolType("Stock", STOCK)],
     )
 
 
@@ -101,7 +101,7 @@ OPERATIONS = (
         summary="TradingView UDF: what this datafeed can do",
         description="The configuration that the charting library asks for first.",
         params=NoParams,
-        answer=Config,
+        answer=ChartConfig,
         example=_config(["XNAS", "XNYS"]),
         handle=udf_config,
         errors=READ_ERRORS,

@@ -13,20 +13,20 @@ from api.dialect import Dialect
 from api.errors import ErrorDetail
 
 
-class Failed(Struct, frozen=True, tag_field="s", tag="error"):
+class ChartError(Struct, frozen=True, tag_field="s", tag="error"):
     """What was asked cannot be answered."""
 
     errmsg: Annotated[str, Meta(description="What the chart shows.")]
     error: Annotated[ErrorDetail, Meta(description="The same, as every route of ours says it.")]
 
     @classmethod
-    def of(cls, detail: ErrorDetail) -> "Failed":
+    def of(cls, detail: ErrorDetail) -> "ChartError":
         """Return an error of ours as the library reads it."""
         return cls(detail.message, detail)
 
 
-def _translate(status: int, detail: ErrorDetail) -> tuple[int, Failed]:
-    return status, Failed.of(detail)
+def _translate(status: int, detail: ErrorDetail) -> tuple[int, ChartError]:
+    return status, ChartError.of(detail)
 
 
-UDF = Dialect(("/udf/",), Failed, _translate)
+UDF = Dialect(("/udf/",), ChartError, _translate)

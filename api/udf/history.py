@@ -18,7 +18,7 @@ from api.errors import READ_ERRORS, InvalidParameter, MissingParameter, UnknownS
 from api.etag import etag, is_held, not_modified, tagged
 from api.operation import Operation
 from api.params import Symbol
-from api.udf.dialect import UDF, Failed
+from api.udf.dialect import UDF, ChartError
 from api.udf.times import SUPPORTED, TIMEFRAMES, Resolution, Seconds, Times, first_of_windows, times_of
 from api.warehouse import warehouse_of
 from project.timeframe import Timeframe, resample
@@ -64,7 +64,7 @@ class HistoryParams(Struct, frozen=True, kw_only=True):
     ] = "splits"
 
 
-class Bars(Struct, frozen=True, tag_field="s", tag="ok"):
+class ChartBars(Struct, frozen=True, tag_field="s", tag="ok"):
     """Bars in order of time, one entry a bar in every field."""
 
     t: Annotated[list[int], Meta(description="Midnight UTC of the bar's first session, in seconds since 1970.")]
@@ -75,7 +75,7 @@ class Bars(Struct, frozen=True, tag_field="s", tag="ok"):
     v: Annotated[list[float], Meta(description="Shares; may have decimals.")]
 
 
-class NoData(Struct, frozen=True, tag_field="s", tag="no_data"):
+class ChartNoData(Struct, frozen=True, tag_field="s", tag="no_data"):
     """No bars; where there are any before, the time of the last of them."""
 
     next_time: Annotated[int | UnsetType, Meta(description="When the closest earlier bar is.")] = field(
@@ -83,7 +83,7 @@ class NoData(Struct, frozen=True, tag_field="s", tag="no_data"):
     )
 
 
-History = Bars | NoData | Failed
+History = ChartBars | ChartNoData | ChartError
 
 
 async def udf_history(request: Request, params: HistoryParams) -> Response:
@@ -91,12 +91,12 @@ async def udf_history(request: Request, params: HistoryParams) -> Response:
     try:
         series = await read_series(warehouse_of(request), Selection(symbol=params.symbol, adjusted=params.adjusted))
     except UnknownSymbol as exc:
-        return json_answer(Failed.of(exc.answer().error))
+        return json_answer(ChartError.of(exc.answer().error))
     tag = etag(request, series.generation, series.as_of)
     return not_modified(tag) if is_held(request, tag) else json_answer(_page(series.bars, params), tagged(tag))
 
 
-def _page(days: BarColumns, params: HistoryParams) -> Bars | NoData:
+def _page(days: BarColumns, params: HistoryParams) -> ChartBars | ChartNoData:
     times, bars = _bars_of(days, TIMEFRAMES[params.resolution])
     end = len(times) if params.to is None else int(np.searchsorted(times, params.to))
     if params.countback:
@@ -104,8 +104,8 @@ def _page(days: BarColumns, params: HistoryParams) -> Bars | NoData:
     else:
         start = 0 if params.begin is None else min(end, int(np.searchsorted(times, params.begin)))
     if start < end:
-        return Bars(times[start:end].tolist(), *(bars[name][start:end].tolist() for name in _COLUMNS))
-    return NoData(int(times[start - 1])) if start else NoData()
+        return ChartBars(times[start:end].tolist(), *(bars[name][start:end].tolist() for name in _COLUMNS))
+    return ChartNoData(int(times[start - 1])) if start else ChartNoData()
 
 
 def _bars_of(days: BarColumns, timeframe: Timeframe) -> tuple[Times, dict[str, np.ndarray]]:
@@ -125,7 +125,7 @@ OPERATION = Operation(
     ),
     params=HistoryParams,
     answer=History,
-    example=Bars(t=[1402272000], o=[92.7], h=[93.88], l=[91.75], c=[93.7], v=[75415000.0]),
+    example=ChartBars(t=[1402272000], o=[92.7], h=[93.88], l=[91.75], c=[93.7], v=[75415000.0]),
     handle=udf_history,
     errors=(
         MissingParameter("symbol"),

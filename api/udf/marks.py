@@ -75,7 +75,7 @@ class MarksParams(Struct, frozen=True, kw_only=True):
     ) = None
 
 
-class Marks(Struct, frozen=True):
+class ChartMarks(Struct, frozen=True):
     """Marks as a table, one entry a mark in every field."""
 
     id: Annotated[list[str], Meta(description="The same for the same mark, whenever it is asked for.")]
@@ -87,7 +87,7 @@ class Marks(Struct, frozen=True):
     min_size: Annotated[list[int], Meta(description="Pixels.")] = field(name="minSize")
 
 
-class TimescaleMark(Struct, frozen=True):
+class ChartTimescaleMark(Struct, frozen=True):
     """A mark on the axis of time."""
 
     id: str
@@ -130,7 +130,7 @@ async def udf_marks(request: Request, params: MarksParams) -> Response:
     if marks is None:
         return not_modified(tag)
     return json_answer(
-        Marks(
+        ChartMarks(
             id=[mark.id for mark in marks],
             time=[mark.time for mark in marks],
             color=[_COLORS[mark.kind] for mark in marks],
@@ -149,7 +149,10 @@ async def udf_timescale_marks(request: Request, params: MarksParams) -> Response
     if marks is None:
         return not_modified(tag)
     return json_answer(
-        [TimescaleMark(mark.id, mark.time, _COLORS[mark.kind], _LABELS[mark.kind], list(mark.lines)) for mark in marks],
+        [
+            ChartTimescaleMark(mark.id, mark.time, _COLORS[mark.kind], _LABELS[mark.kind], list(mark.lines))
+            for mark in marks
+        ],
         tagged(tag),
     )
 
@@ -251,8 +254,8 @@ OPERATIONS = (
             "bar it is in; at most one mark of a kind on a bar."
         ),
         params=MarksParams,
-        answer=Marks,
-        example=Marks(
+        answer=ChartMarks,
+        example=ChartMarks(
             id=["split-1402272000"],
             time=[1402272000],
             color=["blue"],
@@ -272,8 +275,8 @@ OPERATIONS = (
         summary="TradingView UDF: marks on the axis of time",
         description="Splits and dividends.",
         params=MarksParams,
-        answer=list[TimescaleMark],
-        example=[TimescaleMark("split-1402272000", 1402272000, "blue", "S", ["2014-06-09 split 7 for 1"])],
+        answer=list[ChartTimescaleMark],
+        example=[ChartTimescaleMark("split-1402272000", 1402272000, "blue", "S", ["2014-06-09 split 7 for 1"])],
         handle=udf_timescale_marks,
         errors=_ERRORS,
         tagged=True,

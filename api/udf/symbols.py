@@ -83,7 +83,7 @@ class GroupParams(Struct, frozen=True, kw_only=True):
     group: ExchangeCode = ""
 
 
-class SymbolInfo(Struct, frozen=True, kw_only=True):
+class ChartSymbol(Struct, frozen=True, kw_only=True):
     """How the library is to show a symbol."""
 
     name: str
@@ -115,7 +115,7 @@ class SymbolInfo(Struct, frozen=True, kw_only=True):
     data_status: Literal["endofday"]
 
 
-class Found(Struct, frozen=True):
+class ChartFound(Struct, frozen=True):
     """A symbol that was found."""
 
     symbol: str
@@ -126,7 +126,7 @@ class Found(Struct, frozen=True):
     type: Literal["stock"]
 
 
-class SymbolTable(Struct, frozen=True, kw_only=True, rename="kebab"):
+class ChartSymbols(Struct, frozen=True, kw_only=True, rename="kebab"):
     """A group of symbols as a table; what is one value holds for all of them."""
 
     symbol: list[str]
@@ -161,7 +161,7 @@ class _Listed(Struct, frozen=True):
 async def udf_symbols(request: Request, params: SymbolParams) -> Response:
     """Answer with how one symbol is to be shown."""
 
-    async def read(connection: asyncpg.Connection, generation: Generation) -> tuple[str, SymbolInfo | None]:
+    async def read(connection: asyncpg.Connection, generation: Generation) -> tuple[str, ChartSymbol | None]:
         tag = etag(request, generation)
         return tag, None if is_held(request, tag) else await _describe(connection, params.symbol)
 
@@ -169,14 +169,14 @@ async def udf_symbols(request: Request, params: SymbolParams) -> Response:
     return not_modified(tag) if info is None else json_answer(info, tagged(tag))
 
 
-async def _describe(connection: asyncpg.Connection, symbol: str) -> SymbolInfo:
+async def _describe(connection: asyncpg.Connection, symbol: str) -> ChartSymbol:
     status = await connection.fetchrow(_LAST_SESSION_OF, symbol)
     if status is None:
         raise UnknownSymbol(symbol)
     listing = await connection.fetchrow(_LISTING_OF, symbol)
     scales = await _price_scales(connection, [(symbol, status["last_session"])])
     exchange = _exchange(listing)
-    return SymbolInfo(
+    return ChartSymbol(
         name=symbol,
         ticker=symbol,
         full_name=symbol,
@@ -232,14 +232,14 @@ def _rank(found: _Listed, text: str) -> tuple[int, int, str]:
     return int(len(found.ticker) > len(text)), len(found.ticker), found.ticker
 
 
-def _found(one: _Listed) -> Found:
-    return Found(one.ticker, one.ticker, one.name or one.ticker, one.exchange, one.ticker, STOCK)
+def _found(one: _Listed) -> ChartFound:
+    return ChartFound(one.ticker, one.ticker, one.name or one.ticker, one.exchange, one.ticker, STOCK)
 
 
 async def udf_symbol_info(request: Request, params: GroupParams) -> Response:
     """Answer with how all symbols of an exchange are to be shown."""
 
-    async def read(connection: asyncpg.Connection, generation: Generation) -> tuple[str, SymbolTable | None]:
+    async def read(connection: asyncpg.Connection, generation: Generation) -> tuple[str, ChartSymbols | None]:
         tag = etag(request, generation)
         if is_held(request, tag):
             return tag, None
@@ -251,9 +251,9 @@ async def udf_symbol_info(request: Request, params: GroupParams) -> Response:
     return not_modified(tag) if table is None else json_answer(table, tagged(tag))
 
 
-def _table(listed: list[_Listed], scales: dict[str, int]) -> SymbolTable:
+def _table(listed: list[_Listed], scales: dict[str, int]) -> ChartSymbols:
     tickers, exchanges = [one.ticker for one in listed], [one.exchange for one in listed]
-    return SymbolTable(
+    return ChartSymbols(
         symbol=tickers,
         ticker=tickers,
         description=[one.name or one.ticker for one in listed],
@@ -303,7 +303,7 @@ def _description(symbol: str, listing: asyncpg.Record | None) -> str:
     return (listing and listing["name"]) or symbol
 
 
-_INFO = SymbolInfo(
+_INFO = ChartSymbol(
     name="AAPL",
     ticker="AAPL",
     full_name="AAPL",
@@ -340,7 +340,7 @@ OPERATIONS = (
             "the newest close is below a dollar (SEC rule 612)."
         ),
         params=SymbolParams,
-        answer=SymbolInfo,
+        answer=ChartSymbol,
         example=_INFO,
         handle=udf_symbols,
         errors=(
@@ -358,8 +358,8 @@ OPERATIONS = (
         summary="TradingView UDF: search",
         description="Symbols with bars that have a text in their ticker or name, in any case, the likeliest first.",
         params=SearchParams,
-        answer=list[Found],
-        example=[Found("AAPL", "AAPL", "Apple Inc.", "XNAS", "AAPL", STOCK)],
+        answer=list[ChartFound],
+        example=[ChartFound("AAPL", "AAPL", "Apple Inc.", "XNAS", "AAPL", STOCK)],
         handle=udf_search,
         errors=(InvalidParameter("limit", "0", "must be a whole number from 1 to 1000"), *READ_ERRORS),
         tagged=True,
@@ -371,7 +371,7 @@ OPERATIONS = (
         summary="TradingView UDF: all symbols of an exchange",
         description="How the charting library is to show each symbol of a group, as a table of columns.",
         params=GroupParams,
-        answer=SymbolTable,
+        answer=ChartSymbols,
         example=_table([_Listed("AAPL", "Apple Inc.", "XNAS", dt.date(2026, 11, 20))], {"AAPL": _CENTS}),
         handle=udf_symbol_info,
         errors=(InvalidParameter("group", "x!", "must be one word of at most 16 characters"), *READ_ERRORS),

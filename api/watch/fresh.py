@@ -95,18 +95,18 @@ def _check_projector(facts: Facts, settings: WatchSettings, now: dt.datetime) ->
     lag = archive.head - facts.checkpoint
     if not lag:
         return Check("projector", "ok", 0, bound, "every payload is projected")
-    waiting = f"{lag:,} payload{'s' * (lag > 1)} wait to be projected"
+    waiting = f"{lag:,} payload{' waits' if lag == 1 else 's wait'} to be projected"
     if archive.is_fetching:
         return Check("projector", "ok", None, bound, f"{waiting}, as long as a run fetches")
     minutes = round((now - _waits_since(archive, now)).total_seconds() / 60, 1)
     if minutes <= bound:
-        return Check("projector", "ok", minutes, bound, f"{waiting}, since {minutes:g} minutes")
+        return Check("projector", "ok", minutes, bound, f"{waiting}, for {minutes:g} minutes by now")
     return Check(
         "projector",
         "failed",
         minutes,
         bound,
-        f"{waiting}, since {minutes:g} minutes; {bound:g} are allowed",
+        f"{waiting}, for {minutes:g} minutes by now; {bound:g} are allowed",
         "run: project; if it stops, its error says at which payload",
     )
 

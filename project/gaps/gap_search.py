@@ -118,13 +118,13 @@ async def find_gaps(
     )
 
 
-async def count_gaps(connection: asyncpg.Connection, now: dt.datetime) -> MarketGaps:
-    """Return how many sessions of each class every symbol misses.
+async def count_gaps(connection: asyncpg.Connection, now: dt.datetime, calendar: Calendar | None = None) -> MarketGaps:
+    """Return how many sessions of each class every symbol misses; `calendar` as in `find_gaps`.
 
     Raises: NothingProjected, OutdatedProjection.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        ground = await _ground(connection, now)
+        ground = await _ground(connection, now, calendar)
         sessions = ground.expected.sessions
         symbols = await connection.fetch(_SYMBOLS, None)
         series = await connection.fetch(_LONGEST, _SERIES)

@@ -53,3 +53,11 @@ async def test_every_label_of_the_page_has_its_control(client: Client) -> None:
         assert f'id="{labelled}"' in page
     for identifier in re.findall(r'getElementById\("([^"]+)"\)', script):
         assert f'id="{identifier}"' in page
+
+
+async def test_a_typed_key_is_sent_as_a_header_and_kept_nowhere(client: Client) -> None:
+    page = (await client.ask("/docs")).body.decode()
+    script = (await client.ask("/static/docs.js")).body.decode()
+    assert re.search(r'<label for="key">.*<input id="key" type="password" autocomplete="off"', page, re.DOTALL)
+    assert 'headers["X-API-Key"] = typedKey()' in script
+    assert not re.search(r"localStorage|sessionStorage|document\.cookie|indexedDB", script)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from api.errors import GenerationChanging, NothingProjected, QueryTimedOut, UnknownSymbol
+from api.errors import ForeignProjection, GenerationChanging, NothingProjected, QueryTimedOut, UnknownSymbol
 from api.generation import Generation, Projection
 from sql.connect import Role, open_pool
 from tests.api.market import GENERATION_ID, KnownBar, KnownSplit, june, project, swap
@@ -211,3 +211,34 @@ async def test_readers_in_a_loop_see_one_whole_generation_or_the_other_through_m
     assert all(answer in (blue, green) for answer in seen)
     assert blue in seen
     assert green in seen
+
+
+async def test_rows_that_are_still_fetched_stay_those_of_one_generation(
+    two_generations: str, projector: asyncpg.Connection, read_pool: asyncpg.Pool
+) -> None:
+    statement = "SELECT * FROM projection.series_of(NULL, '', 'ZZZ', '-infinity', 'infinity')"
+    projection = Projection(read_pool)
+    async with projection.rows(statement, ahead=1) as (generation, rows):
+        first = await anext(rows)
+        await swap(projector)
+        rest = [row async for row in rows]
+    assert generation.generation_id == GENERATION_ID
+    assert {row["generation_id"] for row in (first, *rest)} == {GENERATION_ID}
+    assert [row["ticker"] for row in (first, *rest)] == ["HALT", "JUNK", "TWO"]
+    assert (await projection.identity()).generation_id == OTHER_ID
+
+
+async def test_a_plan_of_the_generation_before_is_not_believed(
+    two_generations: str, projector: asyncpg.Connection, read_pool: asyncpg.Pool
+) -> None:
+    """What a plan made during a swap would do: ask the function of the other generation."""
+    left_behind = "SELECT * FROM projection_next.series_of(NULL, '', 'ZZZ', '-infinity', 'infinity')"
+    projection = Projection(read_pool)
+    with pytest.raises(GenerationChanging):
+        await projection.row(left_behind)
+    with pytest.raises(GenerationChanging):
+        async with projection.rows(left_behind, ahead=1):
+            pass
+    await swap(projector)
+    with pytest.raises(ForeignProjection):
+        await projection.row("SELECT * FROM projection.no_such_function()")

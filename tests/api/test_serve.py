@@ -14,7 +14,7 @@ import pytest
 
 from api.errors import CannotListen
 from api.serve import listen, serve
-from api.settings import ApiSettings, is_loopback
+from api.settings import ApiSettings
 from sql.errors import InvalidSetting
 from tests.api.served import served
 
@@ -44,41 +44,34 @@ async def command(environ: dict[str, str], *arguments: str) -> asyncio.subproces
 
 
 def test_settings_have_defaults_and_are_read_from_the_environment() -> None:
-    assert ApiSettings.from_environ({}) == ApiSettings("127.0.0.1", 8000)
-    environ = {"API_HOST": "::1", "API_PORT": "65535"}
-    assert ApiSettings.from_environ(environ) == ApiSettings("::1", 65535)
+    assert ApiSettings.from_environ({}) == ApiSettings("127.0.0.1", 8000, False, (), (), 0)
+    environ = {
+        "API_HOST": "::1",
+        "API_PORT": "65535",
+        "API_REQUIRE_KEYS": "True",
+        "API_ALLOWED_HOSTS": "bars.lan, a.example",
+        "API_CORS_ORIGINS": "https://charts.example:8443,http://localhost:3000",
+        "API_RATE_LIMIT_PER_MINUTE": "600",
+    }
+    origins = ("https://charts.example:8443", "http://localhost:3000")
+    assert ApiSettings.from_environ(environ) == ApiSettings("::1", 65535, True, ("bars.lan", "a.example"), origins, 600)
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "80.5"])
-def test_a_port_that_is_none_is_refused_with_its_bound(port: str) -> None:
-    with pytest.raises(InvalidSetting, match=f"API_PORT is '{port}': must be a port from 1 to 65535"):
-        ApiSettings.from_environ({"API_PORT": port})
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost"])
-def test_an_address_of_this_machine_alone_may_be_listened_at(host: str) -> None:
-    is_loopback(ApiSettings(host))
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.10", "::", "8.8.8.8", "::ffff:10.0.0.1"])
-def test_an_address_that_others_can_reach_may_not(host: str) -> None:
-    with pytest.raises(InvalidSetting, match=r"API_HOST is .* --trust-network"):
-        is_loopback(ApiSettings(host))
-
-
-def test_what_is_no_address_is_refused() -> None:
-    with pytest.raises(InvalidSetting, match="must be an address of this machine"):
-        is_loopback(ApiSettings("not an address"))
-
-
-async def test_a_trusted_network_may_be_listened_at() -> None:
-    """Shown without doing so: the port is taken, and that is the only complaint left."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        settings = ApiSettings("0.0.0.0", taken.getsockname()[1])
-        with pytest.raises(InvalidSetting):
-            await serve("postgresql://nowhere", settings)
-        with pytest.raises(CannotListen):
-            await serve("postgresql://nowhere", settings, trust_network=True)
+@pytest.mark.parametrize(
+    ("name", "value", "bound"),
+    [
+        *(("API_PORT", port, "must be a port from 1 to 65535") for port in ("0", "65536", "-1", "http", "80.5")),
+        ("API_REQUIRE_KEYS", "maybe", "must be true or false"),
+        ("API_ALLOWED_HOSTS", "https://a.example", "must be host names without ports"),
+        ("API_ALLOWED_HOSTS", "a.example:80", "must be host names without ports"),
+        ("API_CORS_ORIGINS", "charts.example", "must be origins such as"),
+        ("API_CORS_ORIGINS", "https://a.example/", "must be origins such as"),
+        ("API_RATE_LIMIT_PER_MINUTE", "-1", "must be 0 or a number of requests"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_refused_with_its_bound(name: str, value: str, bound: str) -> None:
+    with pytest.raises(InvalidSetting, match=f"{name} is '{value}': {bound}"):
+        ApiSettings.from_environ({name: value})
 
 
 def test_an_address_of_another_machine_cannot_be_listened_at() -> None:

@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from api.status import LastBackfill, Status
+from api.status import DataFreshness, LastBackfill, Status
 from archive.append import append_responses
 from archive.payload import Endpoint, Request, Response, Transfer
 from archive.runs import finish_run, start_run
@@ -45,14 +45,25 @@ async def test_status_names_the_generation(client: Client) -> None:
     assert generation.calendar_version == CALENDAR_VERSION
 
 
+async def test_status_tells_how_far_the_newest_session_is_behind_the_newest_expected(
+    database_url: str, projector: asyncpg.Connection, client: Client
+) -> None:
+    assert (await status_of(client)).freshness == DataFreshness(june(11), june(11), 0)
+    await project(projector, bars=[bar for bar in BARS if bar.session <= june(6)])
+    async with served(database_url) as late:
+        assert (await status_of(late)).freshness == DataFreshness(june(6), june(11), 3)
+
+
 async def test_an_empty_projection_has_no_rate_and_no_latest_session(
     database_url: str, projector: asyncpg.Connection
 ) -> None:
     await project(projector, bars=[], splits=[])
     async with served(database_url) as client:
-        database = (await status_of(client)).database
+        found = await status_of(client)
+    database, freshness = found.database, found.freshness
     assert (database.symbols_available, database.total_records) == (0, 0)
     assert (database.latest_data, database.validation_rate_pct) == (None, None)
+    assert (freshness.newest_session, freshness.sessions_behind) == (None, None)
 
 
 async def test_payloads_that_wait_to_be_projected_show_as_lag(

@@ -16,7 +16,9 @@ import sys
 from pathlib import Path
 from api.access.rate import RateLimit
 rate = RateLimit(Path(sys.argv[1]), lambda: 1)
-print(sum(rate.take(b"caller", 1000).granted for _ in range(5000)))
+print(flush=True)
+sys.stdin.readline()
+print(sum(rate.take(b"caller", 20_000).granted for _ in range(20_000)))
 """
 
 
@@ -82,6 +84,14 @@ def test_more_callers_than_there_is_room_for_never_get_less_than_their_quota() -
 def test_processes_that_share_the_cells_grant_the_quota_once(tmp_path: Path) -> None:
     cells = tmp_path / "cells"
     make_cells(cells)
-    sharers = [subprocess.Popen([sys.executable, "-c", SHARER, str(cells)], stdout=subprocess.PIPE) for _ in range(2)]
-    granted = [int(sharer.communicate()[0]) for sharer in sharers]
-    assert sum(granted) == 1000
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", SHARER, str(cells)]
+    sharers = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(2)]
+    for sharer in sharers:
+        assert sharer.stdout is not None
+        sharer.stdout.readline()
+    for sharer in sharers:
+        assert sharer.stdin is not None
+        sharer.stdin.write("go\n")
+        sharer.stdin.flush()
+    assert sum(int(sharer.communicate()[0]) for sharer in sharers) == 20_000

@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 
 from api.bars.columns import BarColumns
 from api.bars.known import Known, read_known
-from api.bars.selection import Selection
 from api.errors import ForeignProjection
 from api.generation import Generation, Projection
 from archive.payload import Endpoint, Response
@@ -30,7 +29,7 @@ from tests.project.conftest import Empty, empty
 from tests.project.random_archive import SESSIONS, TICKERS, responses, small_ruleset
 
 RULESET = small_ruleset()
-EARLIER, LATER = FETCHED_AT + dt.timedelta(hours=1), FETCHED_AT + dt.timedelta(hours=2)
+EARLIER, LATER, LATEST = (FETCHED_AT + dt.timedelta(hours=hours) for hours in (1, 2, 3))
 AFTER_ALL = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 ROWS = [bar(session, 10.0) for session in SESSIONS[:8]]
 _LIVE = """
@@ -46,11 +45,15 @@ def _now() -> dt.datetime:
     return dt.datetime(2024, 7, 2, tzinfo=dt.UTC)
 
 
-async def _known(pool: asyncpg.Pool, instant: dt.datetime, symbol: str = "AAPL", **chosen: object) -> Known:
-    selection = msgspec.convert({"symbol": symbol, "known_at": instant, **chosen}, Selection)
-
+async def _known(
+    pool: asyncpg.Pool,
+    instant: dt.datetime,
+    symbol: str = "AAPL",
+    first: dt.date = dt.date.min,
+    last: dt.date = dt.date.max,
+) -> Known:
     async def read(connection: asyncpg.Connection, generation: Generation) -> Known:
-        return await read_known(connection, generation, selection)
+        return await read_known(connection, generation, symbol, first, last, instant)
 
     return await Projection(pool).read(read)
 
@@ -104,7 +107,6 @@ async def test_a_restatement_a_split_and_a_persons_word_count_from_when_they_cam
 ) -> None:
     """Half the price from the sixth session on: a gap, until it is known that two shares were made of one."""
     halved = [*ROWS[:5], *(bar(session, 5.0) for session in SESSIONS[5:8])]
-    word = as_response(Decision(Verb.REJECT, "AAPL", SESSIONS[2], None, "a typo", "kim", LATER))
     await archive_all(
         ingest_pool,
         [
@@ -112,7 +114,10 @@ async def test_a_restatement_a_split_and_a_persons_word_count_from_when_they_cam
             range_response("AAPL", halved, fetched_at=EARLIER),
             splits_response([split("AAPL", SESSIONS[5], 1, 2, "a")], fetched_at=LATER),
             dividends_response([dividend("AAPL", SESSIONS[6], 0.25, "b")], fetched_at=LATER),
-            word,
+            as_response(Decision(Verb.REJECT, "AAPL", SESSIONS[2], None, "a typo", "kim", LATER)),
+            # What follows takes it all back, and changes nothing of what was known before.
+            splits_response([split("AAPL", SESSIONS[5], 1, 3, "a")], fetched_at=LATEST),
+            as_response(Decision(Verb.REVOKE, "AAPL", SESSIONS[2], None, "no typo", "kim", LATEST)),
         ],
     )
     await rebuild(project_pool, RULESET, _now)
@@ -127,6 +132,7 @@ async def test_a_restatement_a_split_and_a_persons_word_count_from_when_they_cam
     assert (gap.actions.splits, gap.actions.dividends) == ([], [])
     assert told.actions.splits == [(SESSIONS[5], 1.0, 2.0)]
     assert told.actions.dividends == [(SESSIONS[6], 0.95)]
+    assert (await _known(read_pool, LATEST)).bars.validated.tolist()[2]
 
 
 async def test_what_is_asked_for_is_cut_and_filtered_after_it_was_judged(
@@ -138,9 +144,8 @@ async def test_what_is_asked_for_is_cut_and_filtered_after_it_was_judged(
     [day] = SESSIONS[4:5]
     [alone] = _rows((await _known(read_pool, EARLIER, first=day, last=day)).bars)
     assert alone == (await _live(read_pool, "AAPL"))[4]
-    for chosen in ({"validated_only": True}, {"min_quality": 0.9}):
-        found = (await _known(read_pool, EARLIER, **chosen)).bars.sessions.tolist()
-        assert found == [session for session in SESSIONS[:8] if session != day]
+    bars = (await _known(read_pool, EARLIER)).bars
+    assert bars.sessions[~bars.validated].tolist() == [day]
     assert len((await _known(read_pool, FETCHED_AT - dt.timedelta(hours=1))).bars) == 0
     assert len((await _known(read_pool, EARLIER, "MSFT")).bars) == 0
 

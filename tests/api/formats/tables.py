@@ -158,14 +158,15 @@ class Words(Struct, frozen=True):
 
 
 class WordsParams(Struct, frozen=True, kw_only=True):
-    """How many."""
+    """How many, or which."""
 
     count: int = 1
+    only: Annotated[list[Symbol], Meta(max_length=2)] | None = None
 
 
 async def words(request: Request, params: WordsParams) -> Response:
     """Answer with words."""
-    return json_answer(Words(["word"] * params.count))
+    return json_answer(Words(params.only or ["word"] * params.count))
 
 
 _EXAMPLE = Answer("BRK.B", GENERATION, {}, [ROWS[0]], 1)

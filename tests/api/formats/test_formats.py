@@ -156,6 +156,17 @@ async def test_columns_and_layouts_that_there_are_not_are_refused(tables: Client
     assert refusal.parameter == query.partition("=")[0]
 
 
+async def test_a_list_is_separated_by_commas_and_bounded(tables: Client) -> None:
+    assert (await tables.ask("/words?only=b,a")).json["words"] == ["b", "a"]
+    for query, message in (
+        ("b,a,c", "only is 3 values: must be at most 2, separated by commas"),
+        ("b,b", "only is b: must be given once"),
+        ("b,", "only is : must be one word of at most 64 characters"),
+    ):
+        refusal = (await tables.ask(f"/words?only={query}")).refusal()
+        assert (refusal.parameter, refusal.message) == ("only", message)
+
+
 @pytest.mark.parametrize("suffix", ["", ".json", ".csv", ".ndjson", ".arrow", ".parquet"])
 async def test_facts_travel_in_headers_with_every_format(tables: Client, suffix: str) -> None:
     headers = (await tables.ask(f"/table/BRK.B{suffix}?count=2&cursor=old&columns=close,vwap")).headers

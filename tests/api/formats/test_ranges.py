@@ -35,6 +35,13 @@ async def test_a_range_is_the_bytes_of_the_whole_answer(
         assert part.headers[name] == whole.headers[name]
 
 
+async def test_a_range_is_of_the_bytes_without_a_coding(tables: Client) -> None:
+    whole = await tables.ask("/table/X.csv?count=300")
+    part = await tables.ask("/table/X.csv?count=300", headers={"Range": "bytes=100-199", "Accept-Encoding": "gzip"})
+    assert (part.status, part.body) == (206, whole.body[100:200])
+    assert part.headers["etag"] == whole.headers["etag"]
+
+
 @pytest.mark.parametrize("asked", ["bytes=999999999-", "bytes=-0"])
 async def test_a_range_with_none_of_the_bytes_is_refused_with_their_number(tables: Client, asked: str) -> None:
     size = len((await tables.ask(TARGET)).body)

@@ -4,7 +4,7 @@ import datetime as dt
 import urllib.request
 from typing import Any
 
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -76,3 +76,16 @@ async def test_the_whole_market_of_a_session_is_read_from_a_url(api: str) -> Non
     day = [bar for bar in BARS if bar.session == dt.date(2014, 6, 5)]
     frame = pl.read_parquet(f"{api}/market/2014-06-05.parquet?adjusted=none")
     assert dict(zip(frame["symbol"], frame["close"], strict=True)) == {bar.ticker: bar.close for bar in day}
+
+
+async def test_each_representation_is_held_by_its_own_tag(client: Client) -> None:
+    asked = [
+        {"Accept": accept, "Accept-Encoding": coding}
+        for accept in ("application/json", "text/csv")
+        for coding in ("identity", "gzip")
+    ]
+    tags = [(await client.ask("/api/v1/historical/SEVN", headers=headers)).headers["etag"] for headers in asked]
+    assert len(set(tags)) == 4
+    for headers in asked:
+        held = [await client.ask("/api/v1/historical/SEVN", headers={**headers, "If-None-Match": tag}) for tag in tags]
+        assert [answer.status for answer in held].count(304) == 1

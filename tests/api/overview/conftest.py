@@ -40,7 +40,9 @@ def archived() -> list[Response]:
                 listed("NEW", name="Nova Corp.", composite_figi="BBGN"),
             ]
         ),
-        events_response("NEW", [("NEW", str(RENAMED)), ("OLD", "2012-05-18")], composite_figi="BBGN", name="Nova Corp."),
+        events_response(
+            "NEW", [("NEW", str(RENAMED)), ("OLD", "2012-05-18")], composite_figi="BBGN", name="Nova Corp."
+        ),
         splits_response([split("B", SESSIONS[-1] + dt.timedelta(days=90), 1, 2, "S1")]),
         dividends_response([dividend("B", SESSIONS[3], 0.1, "D1"), dividend("B", SESSIONS[30], 0.1, "D2")]),
         range_response("B", [bar(RESTATED, 12.5, 1e6)], RESTATED, RESTATED, fetched_at=NOW),

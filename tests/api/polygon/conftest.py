@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,22 +18,38 @@ from tests.api.served import Client, served
 
 T = TypeVar("T")
 
+BAD_RESPONSE = (massive.exceptions.BadResponse, polygon.exceptions.BadResponse)
+NOT_FOUND = r'"status":"NOT_FOUND".*"message":"Data not found\."'
 
-@pytest.fixture(scope="session")
-async def vendor_like(server_url: str, template: str) -> AsyncIterator[Client]:
-    """Yield a client of the API on the projection of these tests, which do not change it."""
+
+@asynccontextmanager
+async def _warehouse(server_url: str, template: str) -> AsyncIterator[str]:
     name = f"polygon_{uuid.uuid4().hex[:8]}"
     url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     async with open_owner(server_url) as server:
         await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     async with open_owner(url) as owner:
         await migrate(owner)
-    async with open_pool(url, Role.PROJECT, size=1) as pool, pool.acquire() as connection:
-        await fill(connection)
-    async with served(url) as client:
-        yield client
+    yield url
     async with open_owner(server_url) as server:
         await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+async def fresh_database_url(server_url: str, template: str) -> AsyncIterator[str]:
+    """Yield the URL of a fresh, migrated warehouse for the tests of one file."""
+    async with _warehouse(server_url, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def vendor_like(server_url: str, template: str) -> AsyncIterator[Client]:
+    """Yield a client of the API on the projection of these tests, which do not change it."""
+    async with _warehouse(server_url, template) as url:
+        async with open_pool(url, Role.PROJECT, size=1) as pool, pool.acquire() as connection:
+            await fill(connection)
+        async with served(url) as client:
+            yield client
 
 
 class Vendor:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
+import numpy as np
 
 from archive.calendar import NEW_YORK, exchange_calendar
 from tests.api.market import BARS, KNOWN_FROM, SPLITS, TODAY, KnownBar, KnownSplit, june, project
@@ -54,27 +55,99 @@ Paid = tuple[
     float | None,
 ]
 DIVIDENDS: Sequence[Paid] = (
-    ("AAPL", "D-1", dt.date(2014, 8, 7), 0.47, "USD", dt.date(2014, 7, 22), dt.date(2014, 8, 11), dt.date(2014, 8, 14), 4, "CD", 0.995),
-    ("AAPL", "D-2", dt.date(2020, 8, 7), 0.82, "USD", dt.date(2020, 7, 30), dt.date(2020, 8, 10), dt.date(2020, 8, 13), 4, "recurring", 0.998),
+    (
+        "AAPL",
+        "D-1",
+        dt.date(2014, 8, 7),
+        0.47,
+        "USD",
+        dt.date(2014, 7, 22),
+        dt.date(2014, 8, 11),
+        dt.date(2014, 8, 14),
+        4,
+        "CD",
+        0.995,
+    ),
+    (
+        "AAPL",
+        "D-2",
+        dt.date(2020, 8, 7),
+        0.82,
+        "USD",
+        dt.date(2020, 7, 30),
+        dt.date(2020, 8, 10),
+        dt.date(2020, 8, 13),
+        4,
+        "recurring",
+        0.998,
+    ),
     ("AAPL", "D-3", TODAY + dt.timedelta(days=3), 0.26, "USD", None, None, None, 4, "recurring", 0.999),
     ("LONG", "D-4", dt.date(2014, 3, 3), 5.0, "USD", None, None, None, 0, "special", 0.95),
     ("LONG", "D-5", dt.date(2014, 3, 3), 0.1, None, None, None, None, None, None, None),
     ("SEVN", "D-6", dt.date(2014, 6, 10), 1.5, "CAD", None, None, None, 1, "LT", None),
     ("SEVN", "D-7", dt.date(2015, 6, 10), 2.5, "USD", None, None, None, 0, "irregular", 0.9),
-)  # fmt: skip
+)
 
 _META, _OLD = "BBG000MM2P62", "BBG00OLDMETA"
 # Ticker, security, name, market, type, exchange, cik, figi, share class, active, delisted on.
 LISTINGS: Sequence[tuple[Any, ...]] = (
-    ("AAPL", "BBG000B9XRY4", "Apple Inc.", "stocks", "CS", "XNAS", "0000320193", "BBG000B9XRY4", "BBG001S5N8V8", True, None),
+    (
+        "AAPL",
+        "BBG000B9XRY4",
+        "Apple Inc.",
+        "stocks",
+        "CS",
+        "XNAS",
+        "0000320193",
+        "BBG000B9XRY4",
+        "BBG001S5N8V8",
+        True,
+        None,
+    ),
     ("BCPC", "ticker:BCPC", "Balchem Corp", "stocks", "CS", "XNAS", None, None, None, True, None),
-    ("BRK.B", "BBG000DWG505", "Berkshire Hathaway Inc. Class B", "stocks", "CS", "XNYS", "0001067983", "BBG000DWG505", None, True, None),
-    ("FB", _META, "Facebook, Inc. Class A", "stocks", "CS", "XNAS", "0001326801", _META, None, False, dt.date(2022, 6, 9)),
-    ("META", _OLD, "Roundhill Ball Metaverse ETF", "stocks", "ETF", "ARCX", "0001683471", _OLD, None, False, dt.date(2022, 2, 1)),
+    (
+        "BRK.B",
+        "BBG000DWG505",
+        "Berkshire Hathaway Inc. Class B",
+        "stocks",
+        "CS",
+        "XNYS",
+        "0001067983",
+        "BBG000DWG505",
+        None,
+        True,
+        None,
+    ),
+    (
+        "FB",
+        _META,
+        "Facebook, Inc. Class A",
+        "stocks",
+        "CS",
+        "XNAS",
+        "0001326801",
+        _META,
+        None,
+        False,
+        dt.date(2022, 6, 9),
+    ),
+    (
+        "META",
+        _OLD,
+        "Roundhill Ball Metaverse ETF",
+        "stocks",
+        "ETF",
+        "ARCX",
+        "0001683471",
+        _OLD,
+        None,
+        False,
+        dt.date(2022, 2, 1),
+    ),
     ("META", _META, "Meta Platforms, Inc.", "stocks", "CS", "XNAS", "0001326801", _META, None, True, None),
     ("OTCX", "ticker:OTCX", "Over the Counter Corp", "otc", None, None, None, None, None, True, None),
     ("apple", "ticker:apple", "Small Letters", None, "CS", "BATS", None, None, None, True, None),
-)  # fmt: skip
+)
 CHANGES: Sequence[tuple[str, str, str | None, dt.date]] = (
     ("FB", _META, "Meta Platforms, Inc. Class A Common Stock", dt.date(2012, 5, 18)),
     ("META", _META, "Meta Platforms, Inc. Class A Common Stock", dt.date(2022, 6, 9)),
@@ -135,7 +208,7 @@ def _factor(paid: Paid) -> tuple[Any, ...]:
 
 def _sessions(first: dt.date, last: dt.date) -> list[tuple[Any, ...]]:
     calendar = exchange_calendar()
-    chosen = (calendar.sessions >= first) & (calendar.sessions <= last)
+    chosen = (calendar.sessions >= np.datetime64(first)) & (calendar.sessions <= np.datetime64(last))
     times = (column[chosen].astype("datetime64[us]").astype(object) for column in (calendar.opens, calendar.closes))
     opens, closes = ([time.replace(tzinfo=dt.UTC) for time in each] for each in times)
     return list(zip(calendar.sessions[chosen].astype(object), opens, closes, strict=True))

@@ -4,15 +4,11 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-import massive
-import polygon
 import pytest
 
 from tests.api.market import TODAY, june
-from tests.api.polygon.conftest import Vendor
+from tests.api.polygon.conftest import BAD_RESPONSE, Vendor
 from tests.api.polygon.known import ALL_SPLITS, DIVIDENDS
-
-BAD_RESPONSE = (massive.exceptions.BadResponse, polygon.exceptions.BadResponse)
 
 # Sorted as the routes do where nobody asks: by date, newest first, then by ticker and id.
 SPLITS = sorted(

@@ -88,9 +88,10 @@ async def test_ex_dates_bound_the_range_inclusively(records: Client) -> None:
         assert rows == [row for row in everything if row["ex_date"] == day]
 
 
-async def test_every_version_as_of_one_instant_is_no_question(records: Client) -> None:
-    refusal = (await records.ask(f"/api/v1/splits?history=true&known_at={_at(1)}")).refusal()
-    assert (refusal.code, refusal.parameter) == ("invalid_parameter", "known_at")
+async def test_the_history_as_of_an_instant_has_what_was_stated_by_then(records: Client) -> None:
+    for hours, amounts in ((3.9, []), (4, [0.5]), (5.9, [0.5]), (6, [0.5, 0.75])):
+        rows = await _rows(records, f"dividends?symbol=AAPL&history=true&known_at={_at(hours)}")
+        assert [row["cash_amount"] for row in rows] == amounts, hours
 
 
 async def test_an_instant_that_is_none_is_refused(records: Client) -> None:

@@ -1,8 +1,11 @@
 """A warehouse worth charting: the known projection, years of daily bars, listings, dividends and restatements."""
 
+import csv
 import datetime as dt
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -10,8 +13,10 @@ import pytest
 
 from sql.connect import Role, open_owner, open_pool
 from sql.migrate import migrate
-from tests.api.market import BARS, KNOWN_FROM, LARGE_GAP, KnownBar, june, project
+from tests.api.market import BARS, KNOWN_FROM, LARGE_GAP, SPLITS, KnownBar, KnownSplit, june, project
 from tests.api.served import Client, served
+
+REAL = ("AAPL", "KO")
 
 FIRST, LAST = dt.date(2023, 1, 3), dt.date(2025, 6, 13)
 # Monday, so that its week begins on a Tuesday.
@@ -50,6 +55,44 @@ _LISTINGS = (
 @pytest.fixture(scope="session")
 async def charts(server_url: str, template: str) -> AsyncIterator[Client]:
     """Yield a client of the API on a warehouse worth charting; tests do not change it."""
+    async with _charting(server_url, template, [*BARS, *LONG, *PENNY], SPLITS) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def real_charts(server_url: str, template: str, market_data: Path) -> AsyncIterator[Client]:
+    """Yield a client of the API on some of the real market: decades of KO and AAPL, with their splits."""
+    splits = [
+        KnownSplit(row["symbol"], f"{row['symbol']}-{row['ex_date']}", dt.date.fromisoformat(row["ex_date"]),
+                   float(row["split_from"]), float(row["split_to"]))
+        for row in _rows(market_data / "splits.csv")
+        if row["symbol"] in REAL
+    ]  # fmt: skip
+    async with _charting(server_url, template, [*map(_real_bar, real_rows(market_data))], splits) as client:
+        yield client
+
+
+def real_rows(market_data: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of the real market's files, each with its ticker."""
+    for ticker in REAL:
+        for row in _rows(market_data / "bars" / f"{ticker}.csv"):
+            yield row | {"ticker": ticker}
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    with path.open(newline="") as lines:
+        yield from csv.DictReader(lines)
+
+
+def _real_bar(row: dict[str, str]) -> KnownBar:
+    prices = (float(row[name]) for name in ("open", "high", "low", "close", "volume"))
+    return KnownBar(row["ticker"], dt.date.fromisoformat(row["date"]), *prices)
+
+
+@asynccontextmanager
+async def _charting(
+    server_url: str, template: str, bars: Sequence[KnownBar], splits: Sequence[KnownSplit]
+) -> AsyncIterator[Client]:
     name = f"charts_{uuid.uuid4().hex[:8]}"
     url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     async with open_owner(server_url) as server:
@@ -57,7 +100,7 @@ async def charts(server_url: str, template: str) -> AsyncIterator[Client]:
     async with open_owner(url) as owner:
         await migrate(owner)
     async with open_pool(url, Role.PROJECT, size=1) as pool, pool.acquire() as connection:
-        await project(connection, bars=[*BARS, *LONG, *PENNY])
+        await project(connection, bars=bars, splits=splits)
         await _add_what_is_not_bars(connection)
     async with served(url) as client:
         yield client

@@ -37,7 +37,8 @@ class Datafeed:
 
     async def ready(self) -> Json:
         """Return the configuration."""
-        self.configuration = configuration = await self._send("config")
+        configuration: Json = await self._send("config")
+        self.configuration = configuration
         assert configuration["supports_search"] or configuration["supports_group_request"]
         for name in ("supports_search", "supports_group_request", "supports_marks", "supports_timescale_marks"):
             assert isinstance(configuration[name], bool)

@@ -3,16 +3,18 @@
 import asyncio
 import datetime as dt
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.api.market import NOW, june
 from tests.api.served import Client
-from tests.api.udf.conftest import DAYS, FLAGGED, HOLIDAY, LONG, RESTATED, WEEKEND_DIVIDEND
+from tests.api.udf.conftest import DAYS, FLAGGED, HOLIDAY, LONG, REAL, RESTATED, WEEKEND_DIVIDEND, real_rows
 from tests.api.udf.library import Datafeed, DatafeedError, Json
 
 _NOW_S = int(NOW.timestamp())
-_EVER = {"begin": 0, "end": _NOW_S}
+_EVER: Any = {"begin": 0, "end": _NOW_S}
 
 
 def at(date: dt.date) -> int:
@@ -273,3 +275,26 @@ async def test_charts_that_load_at_once_get_the_same_as_one_after_the_other(data
     info = await datafeed.resolve("LONG")
     pages = await asyncio.gather(*(datafeed.bars(info, "1W", **_EVER, countback=10) for _ in range(20)))
     assert all(page == pages[0] for page in pages)
+
+
+@pytest.mark.parametrize("ticker", REAL)
+async def test_decades_of_the_real_market_are_charted_to_the_beginning(
+    real_charts: Client, market_data: Path, ticker: str
+) -> None:
+    datafeed = Datafeed(real_charts)
+    await datafeed.ready()
+    rows = [row for row in real_rows(market_data) if row["ticker"] == ticker]
+    info = await datafeed.resolve((await datafeed.search(ticker))[0]["ticker"])
+    for resolution in datafeed.configuration["supported_resolutions"]:
+        whole = await _back_to_the_beginning(datafeed, ticker, resolution, 3000)
+        assert day(whole["t"][0]) == dt.date.fromisoformat(rows[0]["date"])
+        assert sum(whole["v"]) > 0
+        marks = await datafeed.marks(info, resolution, **_EVER)
+        axis = await datafeed.timescale_marks(info, resolution, **_EVER)
+        assert {mark["time"] for mark in (*marks, *axis)} <= set(whole["t"])
+        assert "S" in {mark["label"] for mark in marks}
+        if resolution == "1D":
+            assert [str(day(time)) for time in whole["t"]] == [row["date"] for row in rows]
+            # After the last split, prices are as they were traded.
+            newest = [float(rows[-1][name]) for name in ("open", "high", "low", "close", "volume")]
+            assert [whole[name][-1] for name in "ohlcv"] == newest

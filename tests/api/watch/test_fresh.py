@@ -1,6 +1,7 @@
 """GET /fresh: green while the data is as new as it should be, red when it is not, and never red for a weekend."""
 
 import datetime as dt
+from typing import Any
 
 import asyncpg
 import pytest
@@ -167,19 +168,18 @@ async def test_how_the_last_nightly_went_is_told(
         assert (checks["nightly"].status, checks["nightly"].message) == ("failed", "no nightly ever ran")
         clock.at = NOW
 
+        results: tuple[dict[str, Any], ...] = (
+            WELL,
+            {"outcomes": [{"ending": "failed"}], "left_to_ask": 1},
+            {"outcomes": [{"ending": "failed"}], "left_to_ask": 0},
+            {"outcomes": [{"ending": "not_tried"}]},
+            {"outcomes": [{"ending": "not_yet"}], "left_to_ask": 1},
+            {"stopped_by": "the vendor refuses the key", "outcomes": []},
+            {"passed": False},
+            {},
+        )
         told = []
-        for minute, result in enumerate(
-            (
-                WELL,
-                {"outcomes": [{"ending": "failed"}], "left_to_ask": 1},
-                {"outcomes": [{"ending": "failed"}], "left_to_ask": 0},
-                {"outcomes": [{"ending": "not_tried"}]},
-                {"outcomes": [{"ending": "not_yet"}], "left_to_ask": 1},
-                {"stopped_by": "the vendor refuses the key", "outcomes": []},
-                {"passed": False},
-                {},
-            )
-        ):
+        for minute, result in enumerate(results):
             await run_of(ingest_pool, "nightly", NIGHT + minute * MINUTE, result)
             told.append((await levels(client))["nightly"])
         assert told == ["ok", "failed", "ok", "failed", "ok", "failed", "failed", "ok"]

@@ -26,7 +26,8 @@ async def test_two_workers_tell_the_sum_of_both(command_environ: dict[str, str])
     try:
         async with aiohttp.ClientSession(connector=connector) as session, asyncio.timeout(_READY_WITHIN_S):
             client = Client(session, f"http://127.0.0.1:{port}")
-            workers, asked = set(), 0
+            workers: set[str] = set()
+            asked = 0
             while len(workers) < 2:
                 try:
                     answer = await client.ask("/health")
