@@ -6,6 +6,7 @@ knows no file and no database.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -74,9 +75,9 @@ def _of_rule(before: RuleUse, after: RuleUse) -> Iterable[Difference]:
 
 
 def _test_tickers(before: Ruleset, after: Ruleset) -> Iterable[Difference]:
-    old, new = set(before.test_tickers), set(after.test_tickers)
-    yield from (Difference(None, "test_tickers", ticker, None) for ticker in sorted(old - new))
-    yield from (Difference(None, "test_tickers", None, ticker) for ticker in sorted(new - old))
+    old, new = Counter(before.test_tickers), Counter(after.test_tickers)
+    yield from (Difference(None, "test_tickers", ticker, None) for ticker in sorted((old - new).elements()))
+    yield from (Difference(None, "test_tickers", None, ticker) for ticker in sorted((new - old).elements()))
 
 
 def _compared(rule: str | None, what: str, before: str | None, after: str | None) -> Iterable[Difference]:

@@ -310,3 +310,12 @@ FROM projection.listing
 WHERE known_to IS NULL
     AND primary_exchange IS NOT NULL
 ORDER BY primary_exchange
+
+-- name: hours_between
+-- $1 first date, $2 last date
+SELECT
+    session,
+    opens_at,
+    closes_at
+FROM projection.session
+WHERE session BETWEEN $1 AND $2

@@ -87,6 +87,7 @@ CREATE TABLE bar_revision (
     superseded_by bigint NOT NULL,
     PRIMARY KEY (ticker, session, archive_seq)
 );
+CREATE INDEX revision_by_time ON bar_revision (known_to, superseded_by, ticker, session);
 COMMENT ON TABLE bar_revision IS 'Values that were believed from known_from until known_to, when a later payload restated them.';
 COMMENT ON COLUMN bar_revision.superseded_by IS 'The payload that restated them.';
 
@@ -152,6 +153,7 @@ CREATE TABLE dividend (
     CONSTRAINT cash_amount_is_positive CHECK (cash_amount > 0)
 );
 CREATE INDEX dividend_by_date ON dividend (ticker, ex_dividend_date);
+CREATE INDEX dividend_by_ex_date ON dividend (ex_dividend_date, ticker, vendor_id, archive_seq);
 CREATE INDEX dividend_answers ON dividend (asked) WHERE known_to IS NULL;
 COMMENT ON TABLE dividend IS 'Cash per share of a ticker, in currency, for holders before ex_dividend_date; versions as in split.';
 

@@ -1,7 +1,7 @@
 """GET /v1/marketstatus/upcoming: the holidays and early closes to come, a bare array, from the exchange calendar."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -13,9 +13,9 @@ from api.errors import READ_ERRORS
 from api.operation import Operation
 from api.params import NoParams
 from api.polygon.dialect import POLYGON
-from api.polygon.hours import hours_of, read_calendar
+from api.polygon.hours import Hours, read_hours
 from api.warehouse import warehouse_of
-from archive.calendar import NEW_YORK, Calendar
+from archive.calendar import NEW_YORK
 
 _DAYS_AHEAD = 365
 _SATURDAY = 5
@@ -54,13 +54,14 @@ class MarketHoliday(Struct, frozen=True):
 async def market_holidays(request: Request, params: NoParams) -> Response:
     """Answer with the year to come."""
     warehouse = warehouse_of(request)
-    return json_answer(list(_holidays(await read_calendar(warehouse), warehouse.today())))
+    today = warehouse.today()
+    dates = [today + dt.timedelta(days=place) for place in range(1, _DAYS_AHEAD + 1)]
+    return json_answer(list(_holidays(dates, await read_hours(warehouse, dates[0], dates[-1]))))
 
 
-def _holidays(calendar: Calendar, today: dt.date) -> Iterator[MarketHoliday]:
-    for place in range(1, _DAYS_AHEAD + 1):
-        date = today + dt.timedelta(days=place)
-        hours = hours_of(calendar, date)
+def _holidays(dates: Iterable[dt.date], sessions: Mapping[dt.date, Hours]) -> Iterator[MarketHoliday]:
+    for date in dates:
+        hours = sessions.get(date)
         if hours is None:
             if date.weekday() < _SATURDAY:
                 yield from (MarketHoliday(date, each, _name(date), "closed") for each in _EXCHANGES)

@@ -1,14 +1,16 @@
-"""The hours of a session, by the calendar that the live generation froze."""
+"""The hours of sessions, by the calendar that the live generation froze."""
 
 import datetime as dt
+from collections.abc import Mapping
 
-import numpy as np
+import asyncpg
 from msgspec import Struct
 
-from api.overview.calendar import frozen_calendar
-from api.overview.reading import read_remembering
+from api.generation import Generation
 from api.warehouse import Warehouse
-from archive.calendar import Calendar
+from sql import load_queries
+
+_HOURS = load_queries("api_polygon.sql")["hours_between"]
 
 
 class Hours(Struct, frozen=True):
@@ -18,18 +20,14 @@ class Hours(Struct, frozen=True):
     closes: dt.datetime
 
 
-async def read_calendar(warehouse: Warehouse) -> Calendar:
-    """Return the exchange calendar.
+async def read_hours(warehouse: Warehouse, first: dt.date, last: dt.date) -> Mapping[dt.date, Hours]:
+    """Return the hours of every session from `first` to `last`, both included.
 
     Raises: READ_ERRORS.
     """
-    return await read_remembering(warehouse.projection, frozen_calendar)
 
+    async def read(connection: asyncpg.Connection, generation: Generation) -> Mapping[dt.date, Hours]:
+        rows = await connection.fetch(_HOURS, first, last)
+        return {row["session"]: Hours(row["opens_at"], row["closes_at"]) for row in rows}
 
-def hours_of(calendar: Calendar, date: dt.date) -> Hours | None:
-    """Return the hours of a date, None where it is no session."""
-    place = int(np.searchsorted(calendar.sessions, np.datetime64(date)))
-    if place == len(calendar.sessions) or calendar.sessions[place] != np.datetime64(date):
-        return None
-    opens, closes = (instants[place].astype("datetime64[us]").item() for instants in (calendar.opens, calendar.closes))
-    return Hours(opens.replace(tzinfo=dt.UTC), closes.replace(tzinfo=dt.UTC))
+    return await warehouse.projection.read(read)

@@ -12,9 +12,9 @@ from api.errors import READ_ERRORS
 from api.operation import Operation
 from api.params import NoParams
 from api.polygon.dialect import POLYGON
-from api.polygon.hours import hours_of, read_calendar
+from api.polygon.hours import Hours, read_hours
 from api.warehouse import warehouse_of
-from archive.calendar import NEW_YORK, Calendar
+from archive.calendar import NEW_YORK
 
 State = Literal["open", "closed", "extended-hours"]
 
@@ -43,16 +43,16 @@ class MarketStatus(Struct, frozen=True):
 async def market_status(request: Request, params: NoParams) -> Response:
     """Answer with the state of this instant."""
     warehouse = warehouse_of(request)
-    return json_answer(_status(await read_calendar(warehouse), warehouse.now().astimezone(NEW_YORK)))
+    now = warehouse.now().astimezone(NEW_YORK)
+    sessions = await read_hours(warehouse, now.date(), now.date())
+    return json_answer(_status(sessions.get(now.date()), now))
 
 
-def _status(calendar: Calendar, now: dt.datetime) -> MarketStatus:
-    today = now.date()
+def _status(hours: Hours | None, now: dt.datetime) -> MarketStatus:
     state: State = "closed"
     early = after = False
-    hours = hours_of(calendar, today)
     if hours is not None:
-        early = dt.datetime.combine(today, _EARLY_FROM, NEW_YORK) <= now < hours.opens
+        early = dt.datetime.combine(now.date(), _EARLY_FROM, NEW_YORK) <= now < hours.opens
         after = hours.closes <= now < hours.closes + _AFTER_A_CLOSE
         state = "open" if hours.opens <= now < hours.closes else "extended-hours" if early or after else "closed"
     return MarketStatus(state, early, after, ExchangeStates(state, state), now.isoformat(timespec="seconds"))

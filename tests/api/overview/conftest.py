@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -58,15 +59,29 @@ def _bar(day: dt.date) -> Row:
     return row | {"o": '"ten"'} if day == SPOILT else row
 
 
-@pytest.fixture(scope="session")
-async def archive_url(server_url: str, template: str) -> AsyncIterator[str]:
-    """Yield the URL of a warehouse with that archive, projected; tests do not change it."""
+@asynccontextmanager
+async def new_warehouse(server_url: str, template: str) -> AsyncIterator[str]:
+    """Yield the URL of a fresh, migrated warehouse, for as many tests as may share it."""
     name = f"overview_{uuid.uuid4().hex[:8]}"
     url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     async with open_owner(server_url) as server:
         await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     async with open_owner(url) as owner:
         await migrate(owner)
+    yield url
+    async with open_owner(server_url) as server:
+        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+async def archive_url(server_url: str, template: str) -> AsyncIterator[str]:
+    """Yield the URL of a warehouse with that archive, projected; tests do not change it."""
+    async with new_warehouse(server_url, template) as url:
+        await _fill(url)
+        yield url
+
+
+async def _fill(url: str) -> None:
     async with open_pool(url, Role.INGEST) as ingest_pool, open_pool(url, Role.PROJECT) as project_pool:
         await archive_all(ingest_pool, archived())
         steps = [
@@ -80,9 +95,6 @@ async def archive_url(server_url: str, template: str) -> AsyncIterator[str]:
         await start_run(ingest_pool, "nightly", plan, BEFORE)
         await start_run(ingest_pool, "spot-check", {"requests": 5}, BEFORE + HOUR)
         await rebuild(project_pool, read_ruleset(DEFAULT_RULES), lambda: NOW)
-    yield url
-    async with open_owner(server_url) as server:
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Coverage: what an answer with bars says is missing of its range, and that a whole range costs no query."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
 import numpy as np
@@ -17,6 +17,8 @@ from archive.calendar import exchange_calendar
 from project.rebuild import rebuild
 from project.replay import catch_up
 from project.ruleset import DEFAULT_RULES, read_ruleset
+from sql.connect import Role, open_pool
+from tests.api.overview.conftest import new_warehouse
 from tests.payloads import archive_all, bar, range_response
 
 RULESET = read_ruleset(DEFAULT_RULES)
@@ -50,19 +52,33 @@ class Market(Struct, frozen=True):
         return await read_coverage(self.warehouse, symbol, first, last, within, **more)
 
 
+async def _fill(url: str) -> None:
+    """Archive and project A, listed in the sixth session and with a hole, and B, which has every session."""
+    async with open_pool(url, Role.INGEST) as ingest_pool, open_pool(url, Role.PROJECT) as project_pool:
+        await archive_all(
+            ingest_pool,
+            [
+                range_response("A", [bar(day, 10.0, 1e6) for day in A], SESSIONS[0], LAST, fetched_at=NOW),
+                range_response("B", [bar(day, 10.0, 1e6) for day in SESSIONS], SESSIONS[0], LAST, fetched_at=NOW),
+                range_response("NONE", [], SESSIONS[0], LAST, fetched_at=NOW),
+            ],
+        )
+        await rebuild(project_pool, RULESET, lambda: NOW)
+
+
+@pytest.fixture(scope="session")
+async def covered_url(server_url: str, template: str) -> AsyncIterator[str]:
+    """Yield the URL of a warehouse with both, which tests do not change."""
+    async with new_warehouse(server_url, template) as url:
+        await _fill(url)
+        yield url
+
+
 @pytest.fixture
-async def market(ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool, read_pool: asyncpg.Pool) -> Market:
-    """Return a warehouse of A, listed in the sixth session and with a hole, and of B, which has every session."""
-    await archive_all(
-        ingest_pool,
-        [
-            range_response("A", [bar(day, 10.0, 1e6) for day in A], SESSIONS[0], LAST, fetched_at=NOW),
-            range_response("B", [bar(day, 10.0, 1e6) for day in SESSIONS], SESSIONS[0], LAST, fetched_at=NOW),
-            range_response("NONE", [], SESSIONS[0], LAST, fetched_at=NOW),
-        ],
-    )
-    await rebuild(project_pool, RULESET, lambda: NOW)
-    return Market(Warehouse(Projection(read_pool), lambda: NOW))
+async def market(covered_url: str) -> AsyncIterator[Market]:
+    """Yield that warehouse, of which nothing is remembered."""
+    async with open_pool(covered_url, Role.READ, size=1) as pool:
+        yield Market(Warehouse(Projection(pool), lambda: NOW))
 
 
 def _told(coverage: Coverage) -> list[tuple[str, dt.date, dt.date, int]]:
@@ -141,8 +157,10 @@ async def test_what_is_whole_or_remembered_is_told_without_a_query(market: Marke
 
 
 async def test_after_a_catch_up_nothing_remembered_is_told(
-    market: Market, ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool
+    database_url: str, ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool, read_pool: asyncpg.Pool
 ) -> None:
+    await _fill(database_url)
+    market = Market(Warehouse(Projection(read_pool), lambda: NOW))
     old = await market.generation()
     assert len((await market.coverage("A", A)).missing) == 1
     healed = range_response("A", [bar(HOLE, 10.0, 1e6)], HOLE, HOLE, fetched_at=NOW)

@@ -43,13 +43,19 @@ async def fresh_database_url(server_url: str, template: str) -> AsyncIterator[st
 
 
 @pytest.fixture(scope="session")
-async def vendor_like(server_url: str, template: str) -> AsyncIterator[Client]:
-    """Yield a client of the API on the projection of these tests, which do not change it."""
+async def vendor_like_url(server_url: str, template: str) -> AsyncIterator[str]:
+    """Yield the URL of a warehouse with the projection of these tests, which do not change it."""
     async with _warehouse(server_url, template) as url:
         async with open_pool(url, Role.PROJECT, size=1) as pool, pool.acquire() as connection:
             await fill(connection)
-        async with served(url) as client:
-            yield client
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def vendor_like(vendor_like_url: str) -> AsyncIterator[Client]:
+    """Yield a client of the API on that projection."""
+    async with served(vendor_like_url) as client:
+        yield client
 
 
 class Vendor:

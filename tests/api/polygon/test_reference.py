@@ -8,6 +8,7 @@ import pytest
 
 from tests.api.market import NOW
 from tests.api.polygon.conftest import BAD_RESPONSE, NOT_FOUND, Vendor
+from tests.api.served import served
 
 LISTED = ["AAPL", "BCPC", "BRK.B", "META", "OTCX", "apple"]
 WITH_BARS_ONLY = ["A/B", "BCpC", "LONG", "SEVN", "SOON"]
@@ -171,3 +172,26 @@ async def test_the_exchanges_that_are_named(vendor: Vendor) -> None:
     assert [exchange.id for exchange in found] == [11, None, 12, 10]
     assert [exchange.name for exchange in found][:2] == ["NYSE Arca, Inc.", "BATS"]
     assert await vendor.call(lambda client: client.get_exchanges(asset_class="crypto")) == []
+
+
+@pytest.mark.parametrize(
+    ("instant", "market", "early", "after"),
+    [
+        ("2026-11-25T08:59:59+00:00", "closed", False, False),
+        ("2026-11-25T09:00:00+00:00", "extended-hours", True, False),
+        ("2026-11-25T14:30:00+00:00", "open", False, False),
+        ("2026-11-25T20:59:59+00:00", "open", False, False),
+        ("2026-11-25T21:00:00+00:00", "extended-hours", False, True),
+        ("2026-11-26T01:00:00+00:00", "closed", False, False),
+        ("2026-11-26T16:00:00+00:00", "closed", False, False),
+        # The day after Thanksgiving closes at 13:00.
+        ("2026-11-27T17:59:59+00:00", "open", False, False),
+        ("2026-11-27T18:00:00+00:00", "extended-hours", False, True),
+    ],
+)
+async def test_the_market_by_calendar_and_clock(
+    vendor_like_url: str, instant: str, market: str, early: bool, after: bool
+) -> None:
+    async with served(vendor_like_url, lambda: dt.datetime.fromisoformat(instant)) as client:
+        status = (await client.ask("/v1/marketstatus/now")).json
+    assert (status["market"], status["earlyHours"], status["afterHours"]) == (market, early, after)

@@ -63,11 +63,11 @@ async def charts(server_url: str, template: str) -> AsyncIterator[Client]:
 async def real_charts(server_url: str, template: str, market_data: Path) -> AsyncIterator[Client]:
     """Yield a client of the API on some of the real market: decades of KO and AAPL, with their splits."""
     splits = [
-        KnownSplit(row["symbol"], f"{row['symbol']}-{row['ex_date']}", dt.date.fromisoformat(row["ex_date"]),
-                   float(row["split_from"]), float(row["split_to"]))
-        for row in _rows(market_data / "splits.csv")
+        KnownSplit(row["symbol"], str(number), day, float(row["split_from"]), float(row["split_to"]))
+        for number, row in enumerate(_rows(market_data / "splits.csv"))
+        for day in (dt.date.fromisoformat(row["execution_date"]),)
         if row["symbol"] in REAL
-    ]  # fmt: skip
+    ]
     async with _charting(server_url, template, [*map(_real_bar, real_rows(market_data))], splits) as client:
         yield client
 
@@ -85,8 +85,8 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def _real_bar(row: dict[str, str]) -> KnownBar:
-    prices = (float(row[name]) for name in ("open", "high", "low", "close", "volume"))
-    return KnownBar(row["ticker"], dt.date.fromisoformat(row["date"]), *prices)
+    first, high, low, last, volume = (float(row[name]) for name in ("open", "high", "low", "close", "volume"))
+    return KnownBar(row["ticker"], dt.date.fromisoformat(row["date"]), first, high, low, last, volume)
 
 
 @asynccontextmanager
