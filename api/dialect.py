@@ -20,11 +20,13 @@ class Dialect(msgspec.Struct, frozen=True):
     """The language of paths that begin with one of `prefixes`.
 
     `translate` makes of a status and an error of ours the status and the body, an `error`, that the caller gets.
+    `in_examples` are the fields of a body that are new in every answer, as the OpenAPI document has them.
     """
 
     prefixes: tuple[str, ...]
     error: type[msgspec.Struct]
     translate: Callable[[int, ErrorDetail], tuple[int, msgspec.Struct]]
+    in_examples: Mapping[str, object] = {}
 
     def speaks(self, path: str) -> bool:
         """Tell whether a path is one of this language."""

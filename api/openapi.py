@@ -156,6 +156,6 @@ def _errors(refused: Sequence[RefusedRequest], dialect: Dialect | None) -> Json:
             },
         )
         examples = response["content"]["application/json"]["examples"]
-        examples[error.code] = {"value": msgspec.to_builtins(body)}
+        examples[error.code] = {"value": msgspec.to_builtins(body) | (dict(dialect.in_examples) if dialect else {})}
         response["description"] = " or ".join(examples)
     return responses

@@ -64,9 +64,9 @@ def read_params(request: Request, kind: type[P], *, ignore_unknown: bool = False
         if len(texts) > 1:
             raise InvalidParameter(name, " and ".join(texts), "must be given once")
         values[name] = _read(name, texts[0], types[name])
-    for field in msgspec.structs.fields(kind):
-        if field.required and field.encode_name not in values:
-            raise MissingParameter(field.encode_name)
+    for name in _required(kind):
+        if name not in values:
+            raise MissingParameter(name)
     fields = _field_names(kind)
     return kind(**{fields[name]: value for name, value in values.items()})
 
@@ -93,6 +93,11 @@ def parameter_types(kind: type[msgspec.Struct]) -> dict[str, Any]:
 @cache
 def _field_names(kind: type[msgspec.Struct]) -> dict[str, str]:
     return {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
+
+
+@cache
+def _required(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(field.encode_name for field in msgspec.structs.fields(kind) if field.required)
 
 
 def _given(annotation: Any) -> Any:

@@ -162,7 +162,7 @@ OPERATION = Operation(
         total=1,
         generation=EXAMPLE_GENERATION,
         next_cursor=None,
-        symbols=[SymbolMissing("IBM", 14_059, 53, 0, 0, 0, 53, 0, 0)],
+        symbols=[SymbolMissing("IBM", 1_266, 53, 0, 0, 0, 53, 0, 0)],
     ),
     handle=market_gaps,
     errors=(InvalidParameter("limit", "0", "must be a whole number from 1 to 50000"), TooBusy(8), *READ_ERRORS),

@@ -43,4 +43,9 @@ def _translate(status: int, detail: ErrorDetail) -> tuple[int, PolygonError]:
     )
 
 
-POLYGON = Dialect(("/v1/", "/v2/", "/v3/", "/vX/", "/stocks/v1/"), PolygonError, _translate)
+POLYGON = Dialect(
+    ("/v1/", "/v2/", "/v3/", "/vX/", "/stocks/v1/"),
+    PolygonError,
+    _translate,
+    in_examples={"request_id": "f1b0a7f6d0d94c38a33c7d3b3d6f5f7e"},
+)

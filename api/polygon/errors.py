@@ -4,7 +4,7 @@ RefusedRequest
 └── DataNotFound               404 data_not_found
 """
 
-from api.errors import RefusedRequest
+from api.errors import InvalidParameter, RefusedRequest
 
 
 class DataNotFound(RefusedRequest):
@@ -15,3 +15,7 @@ class DataNotFound(RefusedRequest):
     def __init__(self) -> None:
         # Word for word, since there are programs that look for it.
         super().__init__("Data not found.")
+
+
+BAD_DATE = InvalidParameter("date", "2014-06-31", "must be a date that exists, written YYYY-MM-DD")
+"""An example for the OpenAPI document."""

@@ -12,6 +12,7 @@ from api.errors import READ_ERRORS
 from api.operation import Operation
 from api.polygon.bar import CLOSE_OF_SESSION, PolygonBar, bar_rows, new_york_ms
 from api.polygon.dialect import POLYGON, new_request_id
+from api.polygon.errors import BAD_DATE
 from api.polygon.params import Adjusted, OnDate
 from api.warehouse import warehouse_of
 
@@ -64,7 +65,7 @@ OPERATION = Operation(
         1,
     ),
     handle=grouped_daily,
-    errors=READ_ERRORS,
+    errors=(BAD_DATE, *READ_ERRORS),
     tags=("Polygon",),
     dialect=POLYGON,
 )

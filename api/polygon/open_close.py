@@ -14,7 +14,7 @@ from api.operation import Operation
 from api.params import Symbol
 from api.polygon.bar import Price
 from api.polygon.dialect import POLYGON
-from api.polygon.errors import DataNotFound
+from api.polygon.errors import BAD_DATE, DataNotFound
 from api.polygon.params import Adjusted, OnDate, dotted
 from api.warehouse import warehouse_of
 
@@ -78,7 +78,11 @@ OPERATION = Operation(
         75415000.0,
     ),
     handle=open_close,
-    errors=(DataNotFound(), *READ_ERRORS),
+    errors=(
+        DataNotFound(),
+        BAD_DATE,
+        *READ_ERRORS,
+    ),
     tags=("Polygon",),
     dialect=POLYGON,
 )

@@ -14,7 +14,7 @@ from api.generation import Generation
 from api.operation import Operation
 from api.params import Symbol
 from api.polygon.dialect import POLYGON, new_request_id
-from api.polygon.errors import DataNotFound
+from api.polygon.errors import BAD_DATE, DataNotFound
 from api.polygon.params import OnDate
 from api.polygon.ticker import PolygonTicker, listed, unlisted
 from api.warehouse import warehouse_of
@@ -86,7 +86,11 @@ OPERATION = Operation(
         "f1b0a7f6d0d94c38a33c7d3b3d6f5f7e",
     ),
     handle=ticker_details,
-    errors=(DataNotFound(), *READ_ERRORS),
+    errors=(
+        DataNotFound(),
+        BAD_DATE,
+        *READ_ERRORS,
+    ),
     tags=("Polygon",),
     dialect=POLYGON,
 )

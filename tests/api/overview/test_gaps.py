@@ -89,6 +89,9 @@ async def test_of_the_market_those_that_miss_most_come_first(overview: Client) -
     rows = [(row["symbol"], row["missing"]) for row in first["symbols"] + rest["symbols"]]
     assert rows == [("NONE", 36), ("NEW", 20), ("A", 5)]
     assert rest["next_cursor"] is None
+    tied = (await overview.ask(f"{PATH}?class=not_fetched&limit=1")).json
+    other = (await overview.ask(f"{PATH}?class=not_fetched&cursor={tied['next_cursor']}")).json
+    assert [row["symbol"] for row in tied["symbols"] + other["symbols"]] == ["A", "NONE"]
 
 
 async def test_of_the_real_market_exactly_the_known_sessions_are_missing(

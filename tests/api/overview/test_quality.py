@@ -83,4 +83,5 @@ async def test_a_range_that_is_too_long_or_none_is_refused(overview: Client, que
 
 async def test_a_range_without_a_session_has_none(overview: Client) -> None:
     assert (await _quality(overview, "start=2027-01-01")).sessions == []
+    assert (await _quality(overview, "start=2026-11-21&end=2026-12-31")).sessions == [], "none of them is over"
     assert (await _quality(overview, "start=2026-10-10&end=2026-10-11")).sessions == []

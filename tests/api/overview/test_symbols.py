@@ -71,7 +71,7 @@ async def test_filters_leave_what_they_say(overview: Client, query: str, found: 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 async def test_pages_follow_on_one_another(overview: Client, order: str) -> None:
     seen: list[str] = []
-    query = f"order={order}&limit=3&search=n"
+    query = f"order={order}&limit=1&search=n"
     cursor: str | None = ""
     while cursor is not None:
         page = await _symbols(overview, f"{query}&cursor={cursor}" if cursor else query)

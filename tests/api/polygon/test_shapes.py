@@ -241,3 +241,13 @@ async def test_the_document_describes_these_routes(vendor_like: Client) -> None:
     assert set(bar["properties"]) == {"T", "o", "h", "l", "c", "v", "vw", "n", "t"}
     assert bar["properties"]["vw"]["type"] == "number"
     assert msgspec.json.encode(aggs["responses"]["200"]["content"]["application/json"]["example"]).count(b"null") == 0
+
+
+async def test_a_failure_of_ours_tells_nothing_in_the_shape_of_the_vendor(
+    database_url: str, projector: asyncpg.Connection
+) -> None:
+    # No number of trades can be infinite: a fault that no route expects.
+    await project(projector, bars=[KnownBar("BAD", dt.date(2014, 6, 5), 1.0, 1.0, 1.0, 1.0, 1.0, trades=float("inf"))])
+    async with served(database_url) as client:
+        refused = refusal(await client.ask("/v2/aggs/ticker/BAD/range/1/day/2014-06-01/2014-06-30"), 500)
+    assert refused["error"] == "the server failed to answer; its log says why"

@@ -13,7 +13,7 @@ import pytest
 
 from sql.connect import Role, open_owner, open_pool
 from sql.migrate import migrate
-from tests.api.market import BARS, KNOWN_FROM, LARGE_GAP, SPLITS, KnownBar, KnownSplit, june, project
+from tests.api.market import BARS, KNOWN_FROM, LARGE_GAP, RULES, SPLITS, KnownBar, KnownSplit, june, project
 from tests.api.served import Client, served
 
 REAL = ("AAPL", "KO")
@@ -22,6 +22,8 @@ FIRST, LAST = dt.date(2023, 1, 3), dt.date(2025, 6, 13)
 # Monday, so that its week begins on a Tuesday.
 HOLIDAY = dt.date(2023, 5, 29)
 FLAGGED = [dt.date(2024, 2, day) for day in (1, 2, 5, 6, 7, 8, 9, 12, 13)]
+# A rule that a person named; what a mark says is HTML to the library.
+ODD_RULE, ODD_BIT, ODDLY_FLAGGED = "a<b>", 4, dt.date(2024, 4, 1)
 # On a Saturday: its mark stands on the Monday after.
 WEEKEND_DIVIDEND = dt.date(2024, 6, 15)
 RESTATED = dt.date(2024, 3, 1)
@@ -36,7 +38,7 @@ DAYS = [
 def long_bar(number: int, session: dt.date) -> KnownBar:
     """Return the bar of LONG in its session of a number; every value tells which it is."""
     base = 100.0 + number
-    failed = LARGE_GAP if session in FLAGGED else 0
+    failed = LARGE_GAP if session in FLAGGED else 1 << ODD_BIT if session == ODDLY_FLAGGED else 0
     return KnownBar("LONG", session, base, base + 0.75, base - 0.5, base + 0.25, 1000.0 + number, failed_rules=failed)
 
 
@@ -100,7 +102,7 @@ async def _charting(
     async with open_owner(url) as owner:
         await migrate(owner)
     async with open_pool(url, Role.PROJECT, size=1) as pool, pool.acquire() as connection:
-        await project(connection, bars=bars, splits=splits)
+        await project(connection, bars=bars, splits=splits, rules=(*RULES, (ODD_BIT, ODD_RULE, 0.1, None)))
         await _add_what_is_not_bars(connection)
     async with served(url) as client:
         yield client

@@ -128,7 +128,10 @@ class Datafeed:
             raise DatafeedError(page["errmsg"])
         if page["s"] == "no_data":
             assert set(page) <= {"s", "nextTime"}
-            assert "nextTime" not in page or (type(page["nextTime"]) is int and page["nextTime"] < end)
+            if "nextTime" in page:
+                assert type(page["nextTime"]) is int
+                assert page["nextTime"] % _DAY_S == 0
+                assert page["nextTime"] < end
             return page
         assert page["s"] == "ok"
         times = page["t"]

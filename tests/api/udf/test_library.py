@@ -10,7 +10,17 @@ import pytest
 
 from tests.api.market import NOW, june
 from tests.api.served import Client
-from tests.api.udf.conftest import DAYS, FLAGGED, HOLIDAY, LONG, REAL, RESTATED, WEEKEND_DIVIDEND, real_rows
+from tests.api.udf.conftest import (
+    DAYS,
+    FLAGGED,
+    HOLIDAY,
+    LONG,
+    ODDLY_FLAGGED,
+    REAL,
+    RESTATED,
+    WEEKEND_DIVIDEND,
+    real_rows,
+)
 from tests.api.udf.library import Datafeed, DatafeedError, Json
 
 _NOW_S = int(NOW.timestamp())
@@ -188,8 +198,14 @@ async def test_splits_dividends_flagged_and_restated_bars_are_marked(datafeed: D
     assert told[("D", monday)] == "2024-06-15 dividend 0.25 per share, not applied: contradicted"
     assert told[("R", RESTATED)] == "2024-03-01 restated 2 times, last on 2026-11-25"
     assert told[("!", FLAGGED[0])] == "2024-02-01 failed large_gap"
+    assert told[("!", ODDLY_FLAGGED)] == "2024-04-01 failed a&lt;b&gt;"
     assert sorted(told) == sorted(
-        [("D", dt.date(2023, 8, 11)), ("D", monday), ("R", RESTATED), *(("!", date) for date in FLAGGED)]
+        [
+            ("D", dt.date(2023, 8, 11)),
+            ("D", monday),
+            ("R", RESTATED),
+            *(("!", date) for date in [*FLAGGED, ODDLY_FLAGGED]),
+        ]
     )
     split = (await datafeed.marks(await datafeed.resolve("SEVN"), "1D", **_EVER))[0]
     assert (split["label"], split["text"], day(split["time"])) == ("S", "2014-06-09 split 7 for 1", june(9))
@@ -207,8 +223,8 @@ async def test_marks_of_long_bars_stand_on_them_and_are_one_of_a_kind(datafeed: 
             assert {mark["time"] for mark in marks} <= bars
             kinds = [(mark["time"], mark["label"]) for mark in marks]
             assert len(kinds) == len(set(kinds))
-    monthly = {mark["label"]: mark for mark in await datafeed.marks(info, "1M", **_EVER)}
-    lines = monthly["!"]["text"].split("<br>")
+    monthly = [mark for mark in await datafeed.marks(info, "1M", **_EVER) if mark["label"] == "!"]
+    lines = monthly[0]["text"].split("<br>")
     assert (len(lines), lines[-1]) == (8, f"and {len(FLAGGED) - 7} more")
 
 
