@@ -116,9 +116,8 @@ def _read(name: str, text: str, annotation: Any) -> Any:
         return _read_list(name, text.split(","), item, _most_of(annotation))
     try:
         value = msgspec.convert(text, annotation, strict=False)
-        if isinstance(value, dt.datetime):  # by the lax conversion a number is one, too
-            return msgspec.convert(text, annotation).astimezone(dt.UTC)
-        return value
+        # By the lax conversion a number is an instant, too.
+        return msgspec.convert(text, annotation).astimezone(dt.UTC) if isinstance(value, dt.datetime) else value
     except (msgspec.ValidationError, OverflowError) as exc:
         raise InvalidParameter(name, text, _bound(inspect.type_info(annotation))) from exc
 

@@ -27,6 +27,8 @@ class GenerationRef(Struct, frozen=True):
         return cls(generation.generation_id, generation.checkpoint, generation.ruleset_hash)
 
 
+_EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
+
 EXAMPLE_GENERATION = GenerationRef(UUID("6f2c1d0e-8a54-4c0b-9a41-3f7f0b8f5e11"), 1024, "9f86d081884c7d65…")
 
 EXAMPLE_COVERAGE = Coverage(
@@ -53,5 +55,4 @@ def after(bars: BarColumns, session: dt.date, order: Order) -> BarColumns:
 
 def date_of(day: np.datetime64) -> dt.date:
     """Return a date of numpy's as Python's."""
-    date: dt.date = day.item()
-    return date
+    return dt.date.fromordinal(_EPOCH_ORDINAL + int(day.astype("datetime64[D]").astype(np.int64)))

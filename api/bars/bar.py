@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import asyncpg
 import numpy as np
 import numpy.typing as npt
-from msgspec import Meta, Struct, defstruct
+from msgspec import Meta, Struct, convert, defstruct
+from msgspec.structs import asdict
 
 from api.bars.columns import BarColumns, Floats
 from api.formats.table import Table
@@ -147,3 +148,4 @@ EXAMPLE = Bar(
     volume_ratio=1.21,
     gap_note=None,
 )
+EXAMPLE_OF_MANY: SymbolBar = convert({"symbol": "AAPL", **asdict(EXAMPLE)}, SymbolBar)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 # Source: PostgreSQL's binary forms; a date is a number of days since 2000-01-01.
+_FLOATS = ("open", "high", "low", "close", "volume", "vwap", "trades", "gap", "volume_ratio", "quality_score")
 _FIRST_DAY = np.datetime64("2000-01-01", "D")
 
 
@@ -44,12 +45,12 @@ class BarColumns(msgspec.Struct, frozen=True):
 
 def columns_of(row: Mapping[str, Any]) -> BarColumns:
     """Return the bars of a row of series_of or market_of (sql/generation.sql)."""
+    floats = {name: np.frombuffer(row[name] or b"", ">f8").astype(np.float64) for name in _FLOATS}
     return BarColumns(
-        _FIRST_DAY + np.frombuffer(row["session"] or b"", ">i4").astype("timedelta64[D]"),
-        *(_floats(row[name]) for name in BarColumns.__struct_fields__[1:10]),
-        np.frombuffer(row["failed_rules"] or b"", ">i8").astype(np.int64),
-        _floats(row["quality_score"]),
-        np.frombuffer(row["validated"] or b"", "?"),
+        sessions=_FIRST_DAY + np.frombuffer(row["session"] or b"", ">i4").astype("timedelta64[D]"),
+        failed_rules=np.frombuffer(row["failed_rules"] or b"", ">i8").astype(np.int64),
+        validated=np.frombuffer(row["validated"] or b"", "?"),
+        **floats,
     )
 
 
@@ -62,7 +63,3 @@ def joined(parts: list[BarColumns]) -> BarColumns:
 def no_bars() -> BarColumns:
     """Return none."""
     return columns_of(dict.fromkeys(BarColumns.__struct_fields__) | {"session": None})
-
-
-def _floats(sent: bytes | None) -> Floats:
-    return np.frombuffer(sent or b"", ">f8").astype(np.float64)

@@ -9,26 +9,26 @@ from typing import Annotated
 import asyncpg
 import numpy as np
 from msgspec import Meta, Struct
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.bars.answer import EXAMPLE_COVERAGE, EXAMPLE_GENERATION, GenerationRef, after, date_of, in_order
-from api.bars.bar import EXAMPLE, SymbolBar, read_rule_names, rule_names_of, table_of
+from api.bars.bar import EXAMPLE_OF_MANY, SymbolBar, read_rule_names, rule_names_of, table_of
 from api.bars.columns import BarColumns, columns_of, joined, no_bars
 from api.bars.known import read_known
 from api.bars.params import MOST_ROWS, SeriesTerms, Timeframe
 from api.bars.restate import Actions, Adjustment, actions_of, restated
 from api.bars.selection import SERIES, chosen, in_windows, range_of
 from api.cursor import Cursor, decode_cursor, encode_cursor
-from api.errors import READ_ERRORS, InvalidParameter, UnknownSymbol
+from api.errors import READ_ERRORS, GenerationChanging, InvalidParameter, UnknownSymbol
 from api.etag import etag, tagged
 from api.formats.answer import answer_rows, answer_stream
 from api.formats.representation import Format, representation_of
 from api.formats.table import Table
 from api.generation import Generation
 from api.operation import Operation
-from api.overview.coverage import Coverage, read_coverage
+from api.overview.coverage import Coverage, ProjectionMoved, read_coverage
 from api.params import FirstDate, LastDate, Symbol, require_order
 from api.warehouse import Warehouse, warehouse_of
 from archive.calendar import Days
@@ -42,6 +42,7 @@ _WHOLE_BARS = 200_000
 _PAGE = 10_000
 _MOST_KNOWN_AT = 50
 _MOST_COVERED = 100
+_ATTEMPTS = 16
 _GREATEST_SYMBOL = chr(sys.maxunicode)
 
 
@@ -96,7 +97,7 @@ class ManyBars(Struct, frozen=True):
     adjusted: Adjustment
     as_of: dt.date | None
     known_at: dt.datetime | None
-    count: int
+    count: Annotated[int | None, Meta(description="Bars of this page; null where all are sent, one after the other.")]
     generation: GenerationRef
     coverage: Annotated[
         list[SymbolCoverage] | None,
@@ -128,35 +129,56 @@ async def bars(request: Request, params: ManyParams) -> Response:
     as_of = None if params.adjusted == "none" else params.as_of or warehouse.today()
     if params.symbols is not None:
         await _require_known(warehouse, params.symbols)
-    generation, parts = await _open(warehouse, params, as_of)
-    headers = tagged(etag(request, generation, as_of))
-    envelope = ManyBars(
-        start=params.start,
-        end=params.end,
-        timeframe=params.timeframe,
-        adjusted=params.adjusted,
-        as_of=as_of,
-        known_at=params.known_at,
-        count=0,
-        generation=GenerationRef.of(generation),
-        coverage=None,
-        next_cursor=None,
-        bars=[],
-    )
     limit = params.limit or (_PAGE if representation_of(request).format is Format.JSON else None)
     if limit is not None:
-        async with aclosing(parts):
-            page, more = await _page(parts, limit)
-        coverage = await _coverage(warehouse, params, page)
-        table = _table(page)
-        envelope = replace(envelope, count=len(table), coverage=coverage, next_cursor=_cursor(params, page, more))
-        return await answer_rows(request, envelope, "bars", table, headers)
+        return await _answer_page(request, params, as_of, limit)
+    generation, parts = await _open(warehouse, params, as_of)
+    envelope, headers = _envelope(params, as_of, generation), tagged(etag(request, generation, as_of))
     chunks = _chunks(parts)
     gathered = await _gather(chunks)
     if sum(map(_bars_in, gathered)) < _WHOLE_BARS:
         whole = [part for chunk in gathered for part in chunk]
         return await answer_rows(request, envelope, "bars", _table(whole), headers)
     return await answer_stream(request, envelope, "bars", SymbolBar, _tables(gathered, chunks), headers)
+
+
+async def _answer_page(request: Request, params: ManyParams, as_of: dt.date | None, limit: int) -> Response:
+    """Answer with a page and the coverage of its symbols, both of one state of the projection."""
+    warehouse = warehouse_of(request)
+    for _ in range(_ATTEMPTS):
+        generation, parts = await _open(warehouse, params, as_of)
+        async with aclosing(parts):
+            page, more = await _page(parts, limit)
+        try:
+            coverage = await _coverage(warehouse, params, page, generation)
+        except ProjectionMoved:
+            continue
+        table = _table(page)
+        envelope = replace(
+            _envelope(params, as_of, generation),
+            count=len(table),
+            coverage=coverage,
+            next_cursor=_cursor(params, page, more),
+        )
+        headers = tagged(etag(request, generation, as_of, coverage))
+        return await answer_rows(request, envelope, "bars", table, headers)
+    raise GenerationChanging
+
+
+def _envelope(params: ManyParams, as_of: dt.date | None, generation: Generation) -> ManyBars:
+    return ManyBars(
+        start=params.start,
+        end=params.end,
+        timeframe=params.timeframe,
+        adjusted=params.adjusted,
+        as_of=as_of,
+        known_at=params.known_at,
+        count=None,
+        generation=GenerationRef.of(generation),
+        coverage=None,
+        next_cursor=None,
+        bars=[],
+    )
 
 
 async def _require_known(warehouse: Warehouse, symbols: list[str]) -> None:
@@ -264,12 +286,17 @@ def _cursor(params: ManyParams, page: list[_Part], more: bool) -> str | None:
     return encode_cursor(last.symbol, date_of(last.bars.sessions[-1]), of=_list_name(params))
 
 
-async def _coverage(warehouse: Warehouse, params: ManyParams, page: list[_Part]) -> list[SymbolCoverage] | None:
+async def _coverage(
+    warehouse: Warehouse, params: ManyParams, page: list[_Part], generation: Generation
+) -> list[SymbolCoverage] | None:
     if len(page) > _MOST_COVERED:
         return None
     first, last = params.start or dt.date.min, params.end or dt.date.max
     return [
-        SymbolCoverage(part.symbol, await read_coverage(warehouse, part.symbol, first, last, part.sessions))
+        SymbolCoverage(
+            part.symbol,
+            await read_coverage(warehouse, part.symbol, first, last, part.sessions, generation=generation),
+        )
         for part in page
     ]
 
@@ -338,7 +365,7 @@ OPERATION = Operation(
         generation=EXAMPLE_GENERATION,
         coverage=[SymbolCoverage("AAPL", EXAMPLE_COVERAGE)],
         next_cursor=None,
-        bars=[SymbolBar("AAPL", *astuple(EXAMPLE))],
+        bars=[EXAMPLE_OF_MANY],
     ),
     handle=bars,
     errors=(

@@ -5,12 +5,11 @@ from typing import Annotated
 
 import numpy as np
 from msgspec import Meta, Struct
-from msgspec.structs import astuple
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.bars.answer import EXAMPLE_GENERATION, GenerationRef
-from api.bars.bar import EXAMPLE, SymbolBar, table_of
+from api.bars.bar import EXAMPLE_OF_MANY, SymbolBar, table_of
 from api.bars.market_read import read_market
 from api.bars.params import MOST_ROWS, Order, Terms
 from api.bars.restate import Adjustment
@@ -102,7 +101,7 @@ OPERATION = Operation(
         generation=EXAMPLE_GENERATION,
         reason=None,
         next_cursor=None,
-        bars=[SymbolBar("AAPL", *astuple(EXAMPLE))],
+        bars=[EXAMPLE_OF_MANY],
     ),
     handle=market,
     errors=(

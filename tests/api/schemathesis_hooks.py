@@ -1,6 +1,7 @@
 """What Schemathesis has to know of this API beside its document: what no schema of a parameter can say.
 
-Each hook concerns requests that the document allows only; what it forbids is sent as it is. No check is switched off.
+They concern requests that the document allows, and URLs too long to be read at all. What the document forbids is sent
+as it is, and no check is switched off.
 """
 
 import datetime as dt
@@ -32,15 +33,17 @@ def map_case(context: HookContext, case: Case[Any]) -> Case[Any]:
 
 @schemathesis.hook
 def filter_case(context: HookContext, case: Case[Any]) -> bool:
-    """Leave out what is forbidden by another parameter, or does not fit into a URL."""
+    """Leave out what another parameter forbids, and, whatever the document says, what does not fit into a URL."""
     query: dict[str, Any] = dict(case.query or {})
     path: dict[str, Any] = dict(case.path_parameters or {})
-    return not _is_allowed(case) or (
-        _are_in_order(query, "start", "end")
-        and _are_in_order(query, "since", "until")
-        and _are_in_order(path, "from", "to")
-        and _goes_with_known_at(case.path, query)
-        and len(quote(str(query))) <= _LONGEST_QUERY
+    return len(quote(str(query))) <= _LONGEST_QUERY and (
+        not _is_allowed(case)
+        or (
+            _are_in_order(query, "start", "end")
+            and _are_in_order(query, "since", "until")
+            and _are_in_order(path, "from", "to")
+            and _goes_with_known_at(case.path, query)
+        )
     )
 
 

@@ -31,8 +31,8 @@ READING_ROUTES = ("/api/v1/status", "/api/v1/historical/SEVN")
         ("min_quality=nan", "min_quality", "must be a number from 0 to 1"),
         ("min_quality=inf", "min_quality", "must be a number from 0 to 1"),
         ("min_quality=high", "min_quality", "must be a number from 0 to 1"),
-        ("adjusted=all", "adjusted", "adjusted is all: must be one of none, splits"),
-        ("adjusted=true", "adjusted", "must be one of none, splits"),
+        ("adjusted=some", "adjusted", "adjusted is some: must be one of all, none, splits"),
+        ("adjusted=true", "adjusted", "must be one of all, none, splits"),
         ("start=2014-06-05&start=2014-06-06", "start", "must be given once"),
         ("adjusted=none&adjusted=none", "adjusted", "must be given once"),
     ],
@@ -69,7 +69,7 @@ async def test_an_unknown_parameter_is_named_on_every_route(client: Client, rout
 
 async def test_an_unknown_parameter_is_told_which_are_known(client: Client) -> None:
     message = (await client.ask("/api/v1/historical/SEVN?symbol=AAPL")).refusal().message
-    assert message.endswith("it takes start, end, validated_only, min_quality, adjusted")
+    assert message.endswith("start, end, limit, cursor, layout, columns")
 
 
 @pytest.mark.parametrize(

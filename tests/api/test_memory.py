@@ -190,7 +190,7 @@ async def test_a_part_of_an_answer_is_not_given_for_the_whole() -> None:
 
 async def test_those_who_wait_share_a_look_that_began_after_they_asked() -> None:
     seen = asyncio.Event()
-    looks = []
+    looks: list[int] = []
 
     async def look() -> Generation:
         looks.append(len(looks))

@@ -7,7 +7,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from api.bars.historical import Bar, Bars
+from api.bars.bar import Bar
+from api.bars.historical import Bars
 from tests.api.market import BARS, GENERATION_ID, RULESET_HASH, KnownBar, KnownSplit, june, project
 from tests.api.served import Client, served
 
