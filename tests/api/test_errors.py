@@ -123,6 +123,7 @@ async def test_a_projection_of_another_version_says_so(
 ) -> None:
     await project(projector)
     await projector.execute("ALTER TABLE projection.symbol_status RENAME COLUMN bars TO candles")
+    await projector.execute("ALTER FUNCTION projection.series_of RENAME TO candles_of")
     async with served(database_url) as client:
         answer = await client.ask(route)
         assert (answer.status, answer.refusal().code) == (503, "projection_outdated")
