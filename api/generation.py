@@ -127,11 +127,26 @@ class Projection:
                 raise GenerationChanging
 
     async def identity(self) -> Generation:
-        """Return the generation that is live, in a state that no commit before this call is missing from.
+        """Return the generation that is live.
 
         Raises: READ_ERRORS.
         """
         return (await self.row(_IDENTITY))[0]
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[Callable[[], Awaitable[Generation]]]:
+        """Yield a function that returns the generation that is live, in a state that lacks no commit before its call.
+
+        Raises: READ_ERRORS, and so does the function.
+        """
+        with clear_database_errors():
+            async with self._quick.acquire(timeout=_WAIT_FOR_CONNECTION_S) as connection:
+
+                async def look() -> Generation:
+                    with clear_database_errors():
+                        return (await _live_row(connection, _IDENTITY))[0]
+
+                yield look
 
     async def read(self, read: Read[T]) -> T:
         """Return what `read` makes of one generation; it may be called again, so it must only read.

@@ -7,15 +7,15 @@ process. Requests that wait at the same time share one look.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import RefusedRequest
 from api.etag import ANSWER_OF, names_tag
-from api.generation import Generation
+from api.generation import Generation, Projection
 from api.overview.kept import Kept
 from api.warehouse import Warehouse
 from api.watch.metrics import count_cache
@@ -42,34 +42,43 @@ class Remembered(msgspec.Struct, frozen=True):
         return list(self.messages[0]["headers"])
 
 
-class Look:
-    """A look at something that is shared: each caller gets what was seen by a look that began after it asked."""
+class Looks:
+    """Looks at the live projection, shared: each caller gets what was seen by a look that began after it asked."""
 
-    def __init__(self, look: Callable[[], Awaitable[Generation]]) -> None:
-        self._look = look
-        self._next: asyncio.Future[Generation] | None = None
+    def __init__(self, projection: Projection) -> None:
+        self._projection = projection
+        self._waiting: list[asyncio.Future[Generation]] = []
         self._looking: asyncio.Task[None] | None = None
 
-    async def seen(self) -> Generation:
-        """Return what the next look sees.
+    def next(self) -> asyncio.Future[Generation]:
+        """Return what the next look will see, or the RefusedRequest that it ends in."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        return waiter
 
-        Raises: what the look raises.
-        """
-        if self._next is None:
-            self._next = asyncio.get_running_loop().create_future()
-            if self._looking is None or self._looking.done():
-                self._looking = asyncio.create_task(self._run())
-        return await asyncio.shield(self._next)
+    async def _look(self) -> None:
+        # Again, because somebody may have come while the connection was given back.
+        while self._waiting:
+            await self._look_on()
 
-    async def _run(self) -> None:
-        while self._next is not None:
-            waited_for, self._next = self._next, None
-            # Whatever it is, those who wait get it.
-            try:
-                waited_for.set_result(await self._look())
-            except Exception as exc:
-                waited_for.set_exception(exc)
-                waited_for.exception()
+    async def _look_on(self) -> None:
+        """Look as long as anybody waits, all the time with one connection."""
+        waiting: list[asyncio.Future[Generation]] = []
+        try:
+            async with self._projection.looking() as look:
+                while self._waiting:
+                    waiting, self._waiting = self._waiting, []
+                    seen = await look()
+                    for waiter in waiting:
+                        if not waiter.done():  # its request may have ended
+                            waiter.set_result(seen)
+        except Exception as exc:
+            waiting, self._waiting = [*waiting, *self._waiting], []
+            for waiter in waiting:
+                if not waiter.done():
+                    waiter.set_exception(exc)
 
 
 class Memory:
@@ -78,7 +87,7 @@ class Memory:
     def __init__(self, app: ASGIApp, most_bytes: int) -> None:
         self.app = app
         self.kept: Kept[object, Remembered] = Kept(most_bytes)
-        self._looks: dict[int, Look] = {}
+        self._looks: WeakKeyDictionary[Projection, Looks] = WeakKeyDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, from memory or not."""
@@ -92,7 +101,7 @@ class Memory:
         warehouse: Warehouse = scope["state"]["warehouse"]
         key = _key(scope, headers, warehouse)
         found = self.kept.get(key)
-        if found is not None and await self._stands(found, warehouse):
+        if found is not None and await self._stands(found, warehouse.projection):
             count_cache(hit=True)
             scope["cache"], scope["route"] = "hit", found.route
             await _send(found, headers.get(b"if-none-match"), send)
@@ -107,16 +116,15 @@ class Memory:
                 weight = sent.body_bytes + _ENTRY_BYTES
                 self.kept.keep(key, Remembered(state, tuple(sent.messages), scope.get("route")), weight)
 
-    async def _stands(self, found: Remembered, warehouse: Warehouse) -> bool:
+    async def _stands(self, found: Remembered, projection: Projection) -> bool:
         """Tell whether an answer is of the state that is live; where that cannot be seen, the route is to say so."""
+        looks = self._looks.get(projection)
+        if looks is None:
+            looks = self._looks[projection] = Looks(projection)
         try:
-            return await self._look_of(warehouse).seen() == found.state
+            return await looks.next() == found.state
         except RefusedRequest:
             return False
-
-    def _look_of(self, warehouse: Warehouse) -> Look:
-        """Return the look at the live projection; there is one for the life of the application."""
-        return self._looks.setdefault(id(warehouse.projection), Look(warehouse.projection.identity))
 
 
 class _Sent:

@@ -225,7 +225,8 @@ async def test_rows_that_are_still_fetched_stay_those_of_one_generation(
     assert generation.generation_id == GENERATION_ID
     assert {row["generation_id"] for row in (first, *rest)} == {GENERATION_ID}
     assert [row["ticker"] for row in (first, *rest)] == ["HALT", "JUNK", "TWO"]
-    assert (await projection.identity()).generation_id == OTHER_ID
+    async with projection.looking() as look:
+        assert (await look()).generation_id == OTHER_ID
 
 
 async def test_a_plan_of_the_generation_before_is_not_believed(

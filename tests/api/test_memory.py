@@ -3,13 +3,16 @@
 import asyncio
 import datetime as dt
 import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
 
+from api.errors import DatabaseUnreachable
 from api.etag import ANSWER_OF
 from api.generation import Generation
-from api.memory import Look, Memory
+from api.memory import Looks, Memory
 from api.warehouse import Warehouse
 from tests.api.market import KnownBar, june, project, swap
 from tests.api.served import Client, served
@@ -29,12 +32,24 @@ class Fixed:
     def __init__(self) -> None:
         self.state = generation(1)
         self.looks = 0
+        self.fails = False
+        self.may_see = asyncio.Event()
+        self.may_see.set()
 
-    async def identity(self) -> Generation:
-        """Return the state."""
-        self.looks += 1
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[Callable[[], Awaitable[Generation]]]:
+        """Yield what returns the state, once it is let; to end takes a while."""
+        yield self.look
         await asyncio.sleep(0)
-        return self.state
+
+    async def look(self) -> Generation:
+        """Return the state that there was when the look began."""
+        self.looks += 1
+        seen = self.state
+        await self.may_see.wait()
+        if self.fails:
+            raise DatabaseUnreachable
+        return seen
 
 
 class Counting:
@@ -48,7 +63,7 @@ class Counting:
         """Answer in two pieces."""
         self.asked += 1
         if self.marks:
-            scope[ANSWER_OF] = await scope["state"]["warehouse"].projection.identity()
+            scope[ANSWER_OF] = scope["state"]["warehouse"].projection.state
         headers = [(b"etag", b'"tag"'), (b"content-type", b"text/plain")]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": str(self.asked).encode(), "more_body": True})
@@ -189,26 +204,36 @@ async def test_a_part_of_an_answer_is_not_given_for_the_whole() -> None:
 
 
 async def test_those_who_wait_share_a_look_that_began_after_they_asked() -> None:
-    seen = asyncio.Event()
-    looks: list[int] = []
-
-    async def look() -> Generation:
-        looks.append(len(looks))
-        number = len(looks)
-        await seen.wait()
-        return generation(number)
-
-    shared = Look(look)
-    early = asyncio.create_task(shared.seen())
+    projection = Fixed()
+    projection.may_see.clear()
+    looks = Looks(projection)  # type: ignore[arg-type]
+    early = looks.next()
     await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    late = [asyncio.create_task(shared.seen()) for _ in range(5)]
-    await asyncio.sleep(0)
+    projection.state = generation(2)
+    late = [looks.next() for _ in range(5)]
     late[0].cancel()
-    seen.set()
+    projection.may_see.set()
     assert (await early).checkpoint == 1
     assert [(await each).checkpoint for each in late[1:]] == [2] * 4
-    assert len(looks) == 2
+    assert projection.looks == 2
+    assert (await looks.next()).checkpoint == 2
+
+
+async def test_who_asks_while_the_connection_is_given_back_is_looked_for_too() -> None:
+    looks = Looks(Fixed())  # type: ignore[arg-type]
+    await looks.next()
+    await asyncio.wait_for(looks.next(), 5)
+    assert (await asyncio.wait_for(looks.next(), 5)).checkpoint == 1
+
+
+async def test_a_look_that_fails_leaves_the_answer_to_the_route_and_the_next_one_sees_again() -> None:
+    app = Counting()
+    asked = Asked(app)
+    await asked.ask()
+    asked.projection.fails = True
+    assert (await asked.ask())[1][:1] == b"2"
+    asked.projection.fails = False
+    assert (await asked.ask())[2] == "hit"
 
 
 async def test_no_answer_is_stale_once_a_swap_is_acknowledged(database_url: str, projector: asyncpg.Connection) -> None:
