@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.config import Config
 
 from api.access.gate import guarded
@@ -107,9 +108,14 @@ def http_server(url: str, now: Clock = utc_now, access: Access = OPEN, rate: Rat
 
     `rate` is the memory of the rate limit that several servers share; without it the server has its own.
     """
+    return server_of(create_app(url, now), access, rate)
+
+
+def server_of(app: ASGIApp, access: Access = OPEN, rate: RateLimit | None = None) -> uvicorn.Server:
+    """Return the server of an application, behind the gate and the access log."""
     return uvicorn.Server(
         uvicorn.Config(
-            AccessLog(guarded(create_app(url, now), access, rate or RateLimit(), DIALECTS)),
+            AccessLog(guarded(app, access, rate or RateLimit(), DIALECTS)),
             http=BoundedHttp,
             ws="none",
             lifespan="on",

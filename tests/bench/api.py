@@ -1,7 +1,7 @@
 """The API under load, against a server that returns the same bytes from memory and one made the usual way.
 
-series   one symbol × five years as JSON, 8 connections of wrk: warm, against the same bytes from memory; cold (no
-         memory) in one process and in two; and the handler of FastAPI and SQLAlchemy, row by row
+series   one symbol × five years as JSON, 8 connections of wrk: warm, against the same bytes from memory in our own
+         server and in a bare one; cold (no memory) in one process and in two; FastAPI and SQLAlchemy, row by row
 market   the whole market of a session, 11,000 bars, as Arrow and as JSON
 stream   every bar as CSV and as Parquet, with the peak memory of the server (--whole: 14 million of them)
 
@@ -33,6 +33,7 @@ from tests.bench.projector import Rebuild, run_projector
 from tests.bench.served import ROOT, embedded_server
 
 _CONNECTIONS = 8
+_SAME, _BARE, _USUAL = "the same bytes from our server's memory", "from a bare uvicorn's", "FastAPI and SQLAlchemy"
 _START_WITHIN_S = 60.0
 _WARM_WANTED, _COLD_P99_WANTED_MS, _USUAL_WANTED = 0.7, 10.0, 50.0
 _MARKET_WANTED_MS, _PEAK_WANTED = 30.0, 300 * 2**20
@@ -134,7 +135,9 @@ async def measure(responses: Iterable[Response], seconds: int, parts: list[str])
             await archive_all(pool, responses)
         bars = (await run_projector(Rebuild(url))).bars
         async with open_pool(url, Role.READ) as pool:
-            symbol = await pool.fetchval("SELECT ticker FROM projection.symbol_status ORDER BY bars DESC, ticker LIMIT 1")
+            symbol = await pool.fetchval(
+                "SELECT ticker FROM projection.symbol_status ORDER BY bars DESC, ticker LIMIT 1"
+            )
             session = await pool.fetchval("SELECT max(session) FROM projection.bar")
         settings = {"DATABASE_URL": url}
         path = f"/api/v1/historical/{symbol}"
@@ -157,10 +160,13 @@ def _series(settings: dict[str, str], path: str, seconds: int, loads: dict[str, 
     with serving(api, settings) as server:
         body = urllib.request.urlopen(server.origin + path).read()
         loads["warm"] = load(server.origin + path, seconds)
-    with serving(["-m", "tests.bench.api_baselines", "memory", str(len(body))], settings) as server:
-        loads["same bytes from memory"] = load(server.origin + path, seconds)
-    with serving(["-m", "tests.bench.api_baselines", "usual", "0"], settings) as server:
-        loads["FastAPI and SQLAlchemy"] = load(server.origin + path, seconds)
+    for name, *arguments in (
+        (_SAME, "same", str(len(body))),
+        (_BARE, "bare", str(len(body))),
+        (_USUAL, "usual", "0"),
+    ):
+        with serving(["-m", "tests.bench.api_baselines", *arguments], settings) as server:
+            loads[name] = load(server.origin + path, seconds)
     off = {**settings, "API_CACHE_MB": "0"}
     for workers in (1, 2):
         with serving([*api, "--workers", str(workers)], off) as server:
@@ -208,10 +214,9 @@ def show(measured: Measured) -> None:
     loads = measured.loads
     if loads:
         warm = loads["warm"].requests_per_s
-        ratio = warm / loads["same bytes from memory"].requests_per_s
-        print(f"warm / same bytes from memory: {ratio:.2f} × (wanted ≥ {_WARM_WANTED})")
-        usual = warm / loads["FastAPI and SQLAlchemy"].requests_per_s
-        print(f"warm / FastAPI and SQLAlchemy: {usual:.0f} × (wanted ≥ {_USUAL_WANTED:.0f})")
+        same, bare, usual = (warm / loads[name].requests_per_s for name in (_SAME, _BARE, _USUAL))
+        print(f"warm / {_SAME}: {same:.2f} × (wanted ≥ {_WARM_WANTED}); / {_BARE}: {bare:.2f} ×")
+        print(f"warm / {_USUAL}: {usual:.0f} × (wanted ≥ {_USUAL_WANTED:.0f})")
         print(f"cold, 99 of 100 within: {loads['cold, 2 processes'].p99_ms:.1f} ms (wanted < {_COLD_P99_WANTED_MS:g})")
         for name, each in loads.items():
             print(

@@ -1,7 +1,7 @@
 """What the API is measured against: the same bytes from memory, and a handler made the usual way.
 
-`python -m tests.bench.api_baselines memory BYTES` answers every path with so many bytes, in a server set up as ours.
-`… usual 0` answers /api/v1/historical/{symbol} with FastAPI, pydantic and SQLAlchemy's mapped rows, one at a time.
+`python -m tests.bench.api_baselines same BYTES` answers every path with so many bytes in our own server, behind its gate
+and its access log; `… bare BYTES` does so in uvicorn with neither. `… usual 0` answers /api/v1/historical/{symbol} with FastAPI, pydantic and SQLAlchemy's mapped rows, one at a time.
 """
 
 import os
@@ -21,6 +21,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
+
+from api.serve import listen, run_serving, server_of
+from api.settings import ApiSettings
+from sql.log import start_log
 
 
 class _Base(DeclarativeBase):
@@ -100,8 +104,14 @@ def usual(url: str) -> ASGIApp:
 def main() -> None:
     """Serve a baseline at API_PORT."""
     kind, size = sys.argv[1:]
-    app = from_memory(int(size)) if kind == "memory" else usual(os.environ["DATABASE_URL"])
-    uvicorn.run(app, port=int(os.environ["API_PORT"]), log_level="warning", access_log=False)
+    port = int(os.environ["API_PORT"])
+    if kind == "same":
+        start_log()
+        with listen(ApiSettings(port=port)) as listener:
+            run_serving(server_of(from_memory(int(size))).serve(sockets=[listener]))
+    else:
+        app = from_memory(int(size)) if kind == "bare" else usual(os.environ["DATABASE_URL"])
+        uvicorn.run(app, port=port, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":
