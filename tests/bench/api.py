@@ -32,6 +32,8 @@ from tests.bench.made_archive import Market, archive_all
 from tests.bench.projector import Rebuild, run_projector
 from tests.bench.served import ROOT, embedded_server
 
+_LONGEST = "SELECT ticker FROM projection.symbol_status ORDER BY bars DESC, ticker LIMIT 1"
+_NEWEST = "SELECT max(session) FROM projection.bar"
 _CONNECTIONS = 8
 _SAME, _BARE, _USUAL = "the same bytes from our server's memory", "from a bare uvicorn's", "FastAPI and SQLAlchemy"
 _START_WITHIN_S = 60.0
@@ -227,10 +229,11 @@ def show(measured: Measured) -> None:
     for name, taken in measured.market_ms.items():
         print(f"market as {name}: {taken:.1f} ms (wanted ≤ {_MARKET_WANTED_MS:g} as Arrow)")
     for name, stream in measured.streams.items():
+        rate = measured.bars / stream.elapsed_s
         print(
-            f"{measured.bars:,} bars as {name}: {stream.elapsed_s:.1f} s, {measured.bars / stream.elapsed_s:,.0f} bars/s, "
-            f"{stream.body_bytes / 2**20:,.0f} MB; server's peak {stream.peak_bytes >> 20} MB (wanted ≤ "
-            f"{_PEAK_WANTED >> 20})"
+            f"{measured.bars:,} bars as {name}: {stream.elapsed_s:.1f} s, {rate:,.0f} bars/s, "
+            f"{stream.body_bytes / 2**20:,.0f} MB; server's peak {stream.peak_bytes >> 20} MB "
+            f"(wanted ≤ {_PEAK_WANTED >> 20})"
         )
 
 

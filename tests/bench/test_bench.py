@@ -1,13 +1,15 @@
 """Each bench runs, at toy size, and prints what it promises; what the figures are is for who runs it to judge."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 
-from tests.bench import rebuild
+from tests.bench import api, rebuild
 from tests.bench.archive_download import Measured
 from tests.bench.served import ROOT
 
@@ -65,3 +67,22 @@ def test_rebuilds_of_real_days_and_of_the_whole_market_can_be_asked_for(market_d
     assert market.rebuilt.bars == market.before.bars > 10_000
     assert min(market.rebuilt.peak_bytes, market.rebuilt.peak_of_all_bytes) > 2**20
     assert measured.nights == []
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+def test_the_api_is_set_against_memory_and_the_usual_handler() -> None:
+    printed = bench("api", "--scale", "0.002", "--seconds", "1", "--parts", "series")
+    assert re.search(
+        r"^warm / the same bytes from our server's memory: \d+\.\d\d × .*; / from a bare uvicorn's", printed, re.M
+    )
+    assert re.search(r"^cold, 99 of 100 within: \d+\.\d ms", printed, re.M)
+    assert "0 failed" in printed
+
+
+def test_the_market_and_streams_of_the_api_can_be_measured() -> None:
+    measured = msgspec.json.decode(
+        bench("api", "--scale", "0.002", "--parts", "market,stream", "--json"), type=api.Measured
+    )
+    assert set(measured.market_ms) == {"arrow, cold", "json, cold", "arrow, warm", "json, warm"}
+    assert measured.bars == 1260 + 22 * 3 - 3
+    assert all(stream.body_bytes > 1000 for stream in measured.streams.values())
