@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from api.access.cli_keys import keys
 from api.app import OPERATIONS
 from api.errors import RefusedRequest
 from archive.cli import archive
@@ -27,8 +28,9 @@ NOT_CHOSEN = {"types-psutil", "setuptools"}
 
 WORDS = {
     "option": [name for parameter in project.params for name in parameter.opts],
-    "command": [f"{group.name} {name}" for group in (archive, ingest, project, ops) for name in group.commands],
-    "route": [operation.path for operation in OPERATIONS],
+    "command": [f"{group.name} {name}" for group in (archive, ingest, project, ops) for name in group.commands]
+    + [f"api keys {name}" for name in keys.commands],
+    "route": [*(operation.template for operation in OPERATIONS), "/metrics"],
     "code": [f"`{kind.code}`" for kind in RefusedRequest.__subclasses__()],
     "rule": [f"`{name}`" for name in RULES],
     "reason": [f"`{reason}…`" if reason.endswith("_") else f"`{reason}`" for reason in Reason],

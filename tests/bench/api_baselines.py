@@ -1,8 +1,8 @@
 """What the API is measured against: the same bytes from memory, and a handler made the usual way.
 
 `python -m tests.bench.api_baselines same BYTES` answers every path with so many bytes in our own server, behind its
-gate and its access log; `… bare BYTES` does so in uvicorn with neither. `… usual 0` answers the route of one symbol with
-FastAPI, pydantic and SQLAlchemy's mapped rows, one at a time.
+gate and its access log; `… bare BYTES` does so in uvicorn with neither. `… usual 0` answers the route of one symbol
+with FastAPI, pydantic and SQLAlchemy's mapped rows, one at a time.
 """
 
 import os
