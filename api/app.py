@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from api import health, status
-from api.bars import historical, many, market
+from api.bars.routes import BARS_OPERATIONS
 from api.dialect import in_dialects
 from api.docs import docs_routes
 from api.errors import RefusedRequest, on_failure, on_http_exception, on_refused
@@ -37,16 +37,14 @@ _POOL_SIZE = 8
 _STATEMENT_TIMEOUT_S = 10.0
 
 OPERATIONS: tuple[Operation[Any], ...] = (
+    *BARS_OPERATIONS,
+    *OVERVIEW_OPERATIONS,
+    *RECORDS_OPERATIONS,
+    status.OPERATION,
     health.OPERATION,
     ready.OPERATION,
     fresh.OPERATION,
-    status.OPERATION,
-    historical.OPERATION,
-    *OVERVIEW_OPERATIONS,
-    many.OPERATION,
-    market.OPERATION,
     *POLYGON_OPERATIONS,
-    *RECORDS_OPERATIONS,
     *UDF_OPERATIONS,
 )
 DIALECTS = (POLYGON, UDF)

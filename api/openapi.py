@@ -21,8 +21,8 @@ Json = dict[str, Any]
 
 _REF = "#/components/schemas/{name}"
 _DESCRIPTION = (
-    "Daily bars of US stocks, projected from an append-only archive of everything the vendor sent. Every error, on "
-    "every route, has the shape of ErrorAnswer."
+    "Daily bars of US stocks, projected from an append-only archive of everything the vendor sent. Every error has "
+    "the shape of ErrorAnswer, but on the routes of Polygon and of TradingView, which have theirs."
 )
 _OF_ANY_ROUTE = (UnknownParameter("colour", ()), InternalError(), *ACCESS_ERRORS)
 

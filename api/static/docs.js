@@ -224,6 +224,17 @@ function openTarget() {
   }
 }
 
+/** Return the list of routes, those of one tag together. */
+function contents(operations) {
+  const groups = new Map();
+  for (const [path, operation] of operations) {
+    const link = element("a", { href: `#route-${operation.operationId}`, className: "path" }, path);
+    const entry = element("li", {}, link, element("span", { className: "faint" }, ` ${operation.summary}`));
+    for (const tag of operation.tags || ["Others"]) groups.set(tag, [...(groups.get(tag) || []), entry]);
+  }
+  return [...groups].map(([tag, entries]) => element("li", {}, element("strong", {}, tag), element("ul", {}, ...entries)));
+}
+
 async function show() {
   const main = document.getElementById("routes");
   try {
@@ -233,16 +244,7 @@ async function show() {
     document.getElementById("title").textContent = `${api.info.title} ${api.info.version}`;
     document.getElementById("description").textContent = api.info.description;
     const operations = Object.entries(api.paths).map(([path, item]) => [path, item.get]);
-    document.getElementById("contents").replaceChildren(
-      ...operations.map(([path, operation]) =>
-        element(
-          "li",
-          {},
-          element("a", { href: `#route-${operation.operationId}`, className: "path" }, path),
-          element("span", { className: "faint" }, ` ${operation.summary}`),
-        ),
-      ),
-    );
+    document.getElementById("contents").replaceChildren(...contents(operations));
     main.replaceChildren(...operations.map(([path, operation]) => route(path, operation)));
     const schemas = document.getElementById("schemas");
     schemas.append(...Object.entries(api.components.schemas).map(([name, schema]) => schemaTable(name, schema)));

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,22 +23,23 @@ def _line_by_line(block: str, origin: str) -> list[str]:
 
 async def test_the_lines_for_notebooks_read_bars(client: Client) -> None:
     [block] = [each for each in _BLOCKS if "pd.read_csv" in each]
-    setting, reading = [], []
+    setting: list[str] = []
+    reading: list[str] = []
     for line in _line_by_line(block, client.origin):
         (reading if re.match(r"p[dl]\.", line) else setting).append(line)
     assert len(reading) >= 5
     for line in reading:
-        names: dict[str, object] = {}
+        names: dict[str, Any] = {}
         await asyncio.to_thread(exec, "\n".join([*setting, f"found = {line}"]), names)
-        assert len(names["found"]) >= 1, line  # type: ignore[arg-type]
+        assert len(names["found"]) >= 1, line
 
 
 async def test_the_lines_for_the_vendors_client_read_bars(client: Client) -> None:
     [block] = [each for each in _BLOCKS if "RESTClient" in each]
     lines = [line.removeprefix(">>> ") for line in _line_by_line(block, client.origin) if line.startswith(">>> ")]
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     await asyncio.to_thread(exec, "\n".join([*lines[:-1], f"found = {lines[-1]}"]), names)
-    [bar] = names["found"]  # type: ignore[misc]
+    [bar] = names["found"]
     assert (bar.open, bar.close) == (92.7 / 4, 93.7 / 4)
 
 
