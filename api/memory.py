@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.errors import RefusedRequest
 from api.etag import ANSWER_OF, names_tag
 from api.generation import Generation, Projection
-from api.overview.kept import Kept
+from api.kept import Kept
 from api.warehouse import Warehouse
 from api.watch.metrics import count_cache
 

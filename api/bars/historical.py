@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bars.answer import EXAMPLE_COVERAGE, EXAMPLE_GENERATION, GenerationRef, after, date_of, in_order
+from api.bars.answer import EXAMPLE_COVERAGE, after, date_of, in_order
 from api.bars.bar import EXAMPLE, Bar, table_of
 from api.bars.covered import read_covered
 from api.bars.params import MOST_ROWS, SeriesTerms, Timeframe
@@ -17,6 +17,7 @@ from api.cursor import Cursor, decode_cursor, encode_cursor
 from api.errors import READ_ERRORS, InvalidParameter, UnknownSymbol
 from api.etag import etag, tagged
 from api.formats.answer import answer_rows
+from api.generation_ref import EXAMPLE_GENERATION, GenerationRef
 from api.operation import Operation
 from api.overview.coverage import Coverage
 from api.params import FirstDate, LastDate, Symbol, require_order

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bars.answer import EXAMPLE_COVERAGE, EXAMPLE_GENERATION, GenerationRef, after, date_of, in_order
+from api.bars.answer import EXAMPLE_COVERAGE, after, date_of, in_order
 from api.bars.bar import EXAMPLE_OF_MANY, SymbolBar, read_rule_names, rule_names_of, table_of
 from api.bars.columns import BarColumns, columns_of, joined, no_bars
 from api.bars.known import read_known
@@ -27,6 +27,7 @@ from api.formats.answer import answer_rows, answer_stream
 from api.formats.representation import Format, representation_of
 from api.formats.table import Table
 from api.generation import Generation
+from api.generation_ref import EXAMPLE_GENERATION, GenerationRef
 from api.operation import Operation
 from api.overview.coverage import Coverage, ProjectionMoved, read_coverage
 from api.params import FirstDate, LastDate, Symbol, require_order

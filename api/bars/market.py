@@ -8,7 +8,6 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bars.answer import EXAMPLE_GENERATION, GenerationRef
 from api.bars.bar import EXAMPLE_OF_MANY, SymbolBar, table_of
 from api.bars.market_read import read_market
 from api.bars.params import MOST_ROWS, Order, Terms
@@ -18,6 +17,7 @@ from api.cursor import Cursor, decode_cursor, encode_cursor
 from api.errors import READ_ERRORS, InvalidParameter
 from api.etag import etag, tagged
 from api.formats.answer import answer_rows
+from api.generation_ref import EXAMPLE_GENERATION, GenerationRef
 from api.operation import Operation
 from api.warehouse import warehouse_of
 

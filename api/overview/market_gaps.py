@@ -12,10 +12,10 @@ from msgspec import Meta, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bars.answer import EXAMPLE_GENERATION, GenerationRef
 from api.cursor import Cursor, decode_cursor, encode_cursor
 from api.errors import READ_ERRORS, InvalidParameter, TooBusy
 from api.formats.answer import answer_rows
+from api.generation_ref import EXAMPLE_GENERATION, GenerationRef
 from api.operation import Operation
 from api.overview.calendar import frozen_calendar, newest_judged
 from api.overview.gaps import Classes

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 from msgspec import Struct
 
 from api.generation import Generation, Projection
-from api.overview.kept import Kept
+from api.kept import Kept
 from archive.calendar import Calendar
 from project.gaps.gap_search import SymbolGaps
 

@@ -11,9 +11,9 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bars.answer import EXAMPLE_GENERATION, GenerationRef
 from api.errors import READ_ERRORS, InvalidParameter
 from api.formats.answer import answer_rows
+from api.generation_ref import EXAMPLE_GENERATION, GenerationRef
 from api.operation import Operation
 from api.overview.calendar import days_sent, frozen_calendar
 from api.overview.memory import SessionsKey

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from api.generation import Generation, Projection
-from api.overview.kept import Kept
+from api.kept import Kept
 from api.overview.memory import Memory, State, memory_of
 
 K = TypeVar("K", bound=Hashable)

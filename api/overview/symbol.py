@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answer import json_answer
-from api.bars.answer import EXAMPLE_GENERATION, GenerationRef
 from api.errors import READ_ERRORS, UnknownSymbol
+from api.generation_ref import EXAMPLE_GENERATION, GenerationRef
 from api.operation import Operation
 from api.overview.known_gaps import known_gaps
 from api.overview.reading import Reading, read_remembering

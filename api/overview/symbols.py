@@ -10,12 +10,12 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bars.answer import EXAMPLE_GENERATION, GenerationRef
 from api.cursor import Cursor, decode_cursor, encode_cursor
 from api.errors import READ_ERRORS, InvalidParameter
 from api.etag import etag, is_held, not_modified, tagged
 from api.formats.answer import answer_rows
 from api.formats.table import Table
+from api.generation_ref import EXAMPLE_GENERATION, GenerationRef
 from api.operation import Operation
 from api.overview.roster import Roster, read_roster
 from api.records.page import Direction, Limit, NextCursor

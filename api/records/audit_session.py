@@ -7,17 +7,16 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Literal
-from uuid import UUID
 
 import asyncpg
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bars.answer import GenerationRef
 from api.cursor import Cursor, decode_cursor, encode_cursor
 from api.errors import READ_ERRORS, AuditFailed, InvalidParameter, PayloadDamaged, TooBusy
 from api.formats.answer import answer_rows
+from api.generation_ref import EXAMPLE_GENERATION, GenerationRef
 from api.operation import Operation
 from api.records.aside import aside_of
 from api.records.page import Limit, NextCursor
@@ -167,7 +166,7 @@ OPERATION = Operation(
     example=SessionAudit(
         session=dt.date(2024, 1, 16),
         is_session=True,
-        generation=GenerationRef(UUID("6f2c1d0e-8a54-4c0b-9a41-3f7f0b8f5e11"), 1024, "9f86d081884c7d65…"),
+        generation=EXAMPLE_GENERATION,
         payloads=3,
         raw_rows=10_877,
         current=10_853,

@@ -2,17 +2,16 @@
 
 import datetime as dt
 from typing import Annotated
-from uuid import UUID
 
 import asyncpg
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bars.answer import GenerationRef
 from api.cursor import Cursor
 from api.errors import READ_ERRORS, InvalidParameter, UnknownSymbol
 from api.generation import Generation
+from api.generation_ref import EXAMPLE_GENERATION, GenerationRef
 from api.operation import Operation
 from api.params import FirstDate, LastDate, Symbol, require_order
 from api.records.known_symbol import require_known
@@ -132,7 +131,7 @@ OPERATION = Operation(
     answer=Rejections,
     example=Rejections(
         count=1,
-        generation=GenerationRef(UUID("6f2c1d0e-8a54-4c0b-9a41-3f7f0b8f5e11"), 1024, "9f86d081884c7d65…"),
+        generation=EXAMPLE_GENERATION,
         next_cursor=None,
         rejections=[
             RejectionRow(

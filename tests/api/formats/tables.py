@@ -19,12 +19,12 @@ from starlette.responses import Response
 
 from api.access_log import AccessLog
 from api.answer import json_answer
-from api.bars.answer import GenerationRef
 from api.errors import NothingProjected, RefusedRequest, on_failure, on_refused
 from api.etag import is_held, not_modified, tagged
 from api.formats.answer import answer_rows, answer_stream
 from api.formats.representation import representation_of
 from api.formats.table import Table
+from api.generation_ref import GenerationRef
 from api.operation import Operation
 from api.params import Symbol
 from tests.api.served import Client, listening

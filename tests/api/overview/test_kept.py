@@ -1,6 +1,6 @@
 """The bounded memory: what was used last stays, as far as it goes."""
 
-from api.overview.kept import Kept
+from api.kept import Kept
 
 
 def test_what_was_used_longest_ago_is_forgotten_first() -> None:
