@@ -259,13 +259,13 @@ class GenerationChanging(RefusedRequest):
 
 
 class TooBusy(RefusedRequest):
-    """`most` audits are being made or wait for their turn already."""
+    """`most` answers of a costly kind, such as `audits`, are being made or wait for their turn already."""
 
     status, code = 503, "too_busy"
 
-    def __init__(self, most: int) -> None:
-        super().__init__(f"{most} audits are being made or wait for their turn; try again in a few seconds")
-        self.most = most
+    def __init__(self, most: int, what: str) -> None:
+        super().__init__(f"{most} {what} are being made or wait for their turn; try again in a few seconds")
+        self.most, self.what = most, what
 
 
 # What any route that reads the projection may answer instead; each is an example for the OpenAPI document.

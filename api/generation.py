@@ -18,10 +18,11 @@ is bound to the tables it was made beside, so its answer is of one generation by
 tells which table it stood in, and the catalog in which schema that table is, the answer says itself whether it is live.
 """
 
+import asyncio
 import datetime as dt
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TypeVar
 
 import asyncpg
@@ -34,6 +35,7 @@ from api.errors import (
     NothingProjected,
     QueryTimedOut,
     RefusedRequest,
+    TooBusy,
 )
 from sql import load_queries
 from sql.errors import CONNECTION_LOST
@@ -47,6 +49,7 @@ _DISCARD_PLANS = _QUERIES["discard_plans"]
 _ATTEMPTS = 64
 _WAIT_FOR_CONNECTION_S = 10.0
 _MOST_REMEMBERED = 256
+_MOST_LONG = 4
 
 T = TypeVar("T")
 
@@ -92,8 +95,13 @@ Read = Callable[[asyncpg.Connection, Generation], Awaitable[T]]
 class Projection:
     """The live projection, as it is read through a pool; `quick` is one for single statements."""
 
-    def __init__(self, pool: asyncpg.Pool, quick: asyncpg.Pool | None = None) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, quick: asyncpg.Pool | None = None, wait_s: float = _WAIT_FOR_CONNECTION_S
+    ) -> None:
         self.pool = pool
+        self._wait_s = wait_s
+        # Others are to find a connection, too, however slowly long answers are read.
+        self._long = asyncio.Semaphore(_MOST_LONG)
         self._quick = quick or pool
         self._proved: dict[int, Place] = {}
 
@@ -103,7 +111,7 @@ class Projection:
         Raises: READ_ERRORS.
         """
         with clear_database_errors():
-            async with self._quick.acquire(timeout=_WAIT_FOR_CONNECTION_S) as connection:
+            async with self._quick.acquire(timeout=self._wait_s) as connection:
                 return await _live_row(connection, statement, *args)
 
     @asynccontextmanager
@@ -114,10 +122,16 @@ class Projection:
 
         A swap meanwhile changes nothing for them: they stay those of the moment in which they were asked for.
 
-        Raises: READ_ERRORS, while rows are fetched too.
+        Raises: READ_ERRORS, while rows are fetched too; TooBusy.
         """
-        with clear_database_errors():
-            async with self.pool.acquire(timeout=_WAIT_FOR_CONNECTION_S) as connection:
+        try:
+            await asyncio.wait_for(self._long.acquire(), self._wait_s)
+        except TimeoutError:
+            raise TooBusy(_MOST_LONG, "long answers") from None
+        async with AsyncExitStack() as stack:
+            stack.callback(self._long.release)
+            stack.enter_context(clear_database_errors())
+            async with self.pool.acquire(timeout=self._wait_s) as connection:
                 for _ in range(_ATTEMPTS):
                     async with _live_cursor(connection, statement, *args, ahead=ahead) as found:
                         if found is not None:
@@ -140,7 +154,7 @@ class Projection:
         Raises: READ_ERRORS, and so does the function.
         """
         with clear_database_errors():
-            async with self._quick.acquire(timeout=_WAIT_FOR_CONNECTION_S) as connection:
+            async with self._quick.acquire(timeout=self._wait_s) as connection:
 
                 async def look() -> Generation:
                     with clear_database_errors():
@@ -154,7 +168,7 @@ class Projection:
         Raises: what `read` raises, and READ_ERRORS.
         """
         with clear_database_errors():
-            async with self.pool.acquire(timeout=_WAIT_FOR_CONNECTION_S) as connection:
+            async with self.pool.acquire(timeout=self._wait_s) as connection:
                 outcome = await self._prove(connection, read)
         if isinstance(outcome, RefusedRequest):
             raise outcome

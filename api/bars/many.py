@@ -21,7 +21,7 @@ from api.bars.params import MOST_ROWS, SeriesTerms, Timeframe
 from api.bars.restate import Actions, Adjustment, actions_of, restated
 from api.bars.selection import SERIES, chosen, in_windows, range_of
 from api.cursor import Cursor, decode_cursor, encode_cursor
-from api.errors import READ_ERRORS, GenerationChanging, InvalidParameter, UnknownSymbol
+from api.errors import READ_ERRORS, GenerationChanging, InvalidParameter, TooBusy, UnknownSymbol
 from api.etag import etag, tagged
 from api.formats.answer import answer_rows, answer_stream
 from api.formats.representation import Format, representation_of
@@ -372,6 +372,7 @@ OPERATION = Operation(
     errors=(
         UnknownSymbol("AAPLX", "symbols"),
         InvalidParameter("start", "2023-02-30", "must be a date that exists, written YYYY-MM-DD"),
+        TooBusy(4, "long answers"),
         *READ_ERRORS,
     ),
     tagged=True,

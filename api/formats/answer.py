@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api.answer import ANSWER_HEADERS
 from api.errors import InvalidParameter
@@ -35,6 +35,8 @@ _WRITERS: Final[Mapping[Format, Callable[[Outline], Writer]]] = {
     Format.ARROW: ArrowWriter,
     Format.PARQUET: ParquetWriter,
 }
+# How long a caller may leave a part of a stream unread, which holds a connection to the database meanwhile.
+_STALLED_S = 60.0
 # From here on rows are written beside the event loop.
 _BESIDE_FROM = 4096
 # What is larger is cut, into row groups in Parquet. msgspec writes without a pause in which others could run, so it is
@@ -95,24 +97,35 @@ async def answer_stream(
         writer = _WRITERS[chosen.format](_outline(request, envelope, field, first))
         if request.method != "HEAD":
             most = _MOST_AT_ONCE.get(chosen.format, _MOST_IN_A_GROUP)
-            return _Stream(_parts(writer, packer, first, chunks, most), stack.pop_all(), all_headers, chosen.format)
-    return _Stream(_nothing(), stack, all_headers, chosen.format)
+            return Stream(_parts(writer, packer, first, chunks, most), stack.pop_all(), all_headers, chosen.format)
+    return Stream(_nothing(), stack, all_headers, chosen.format)
 
 
-class _Stream(StreamingResponse):
+class Stream(StreamingResponse):
     """Sends parts as they come, and lets go of where they come from however it ends."""
 
     def __init__(
-        self, parts: AsyncGenerator[bytes, None], source: AsyncExitStack, headers: Mapping[str, str], sent_as: Format
+        self,
+        parts: AsyncGenerator[bytes, None],
+        source: AsyncExitStack,
+        headers: Mapping[str, str],
+        sent_as: Format,
+        stalled_s: float = _STALLED_S,
     ) -> None:
         super().__init__(parts, headers=headers, media_type=sent_as.media_type)
         self._parts = parts
         self._source = source
+        self._stalled_s = stalled_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer."""
+        """Send the answer, to a caller who takes each part of it in time; else the connection is broken."""
+
+        async def send_on(message: Message) -> None:
+            async with asyncio.timeout(self._stalled_s):
+                await send(message)
+
         async with self._source, aclosing(self._parts):
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, send_on)
 
 
 async def _parts(

@@ -165,6 +165,10 @@ OPERATION = Operation(
         symbols=[SymbolMissing("IBM", 1_266, 53, 0, 0, 0, 53, 0, 0)],
     ),
     handle=market_gaps,
-    errors=(InvalidParameter("limit", "0", "must be a whole number from 1 to 50000"), TooBusy(8), *READ_ERRORS),
+    errors=(
+        InvalidParameter("limit", "0", "must be a whole number from 1 to 50000"),
+        TooBusy(8, "audits"),
+        *READ_ERRORS,
+    ),
     rows="symbols",
 )

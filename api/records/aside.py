@@ -36,7 +36,7 @@ class Aside:
         Raises: TooBusy; what `clear_project_errors` makes of what the job raises.
         """
         if self._here >= _MOST_HERE:
-            raise TooBusy(_MOST_HERE)
+            raise TooBusy(_MOST_HERE, "audits and counts of gaps")
         self._here += 1
         try:
             async with self._turn:

@@ -195,7 +195,7 @@ OPERATION = Operation(
         InvalidParameter("date", "2023-02-30", "must be a date that exists, written YYYY-MM-DD"),
         AuditFailed("audit 2024-01-16: AAPL: nothing in bar, by the archive there is 181.16 182.93 180.3 …"),
         PayloadDamaged(16),
-        TooBusy(8),
+        TooBusy(8, "audits and counts of gaps"),
         *READ_ERRORS,
     ),
     rows="differences",

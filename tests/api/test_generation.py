@@ -3,11 +3,12 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import asyncpg
 import pytest
 
-from api.errors import ForeignProjection, GenerationChanging, NothingProjected, QueryTimedOut, UnknownSymbol
+from api.errors import ForeignProjection, GenerationChanging, NothingProjected, QueryTimedOut, TooBusy, UnknownSymbol
 from api.generation import Generation, Projection
 from sql.connect import Role, open_pool
 from tests.api.market import GENERATION_ID, KnownBar, KnownSplit, june, project, swap
@@ -243,3 +244,17 @@ async def test_a_plan_of_the_generation_before_is_not_believed(
     await swap(projector)
     with pytest.raises(ForeignProjection):
         await projection.row("SELECT * FROM projection.no_such_function()")
+
+
+async def test_long_answers_leave_connections_to_others(two_generations: str, read_pool: asyncpg.Pool) -> None:
+    statement = "SELECT * FROM projection.series_of(NULL, '', 'ZZZ', '-infinity', 'infinity')"
+    async with open_pool(two_generations, Role.READ, size=8) as pool, AsyncExitStack() as stack:
+        projection = Projection(pool, wait_s=0.2)
+        for _ in range(4):
+            await stack.enter_async_context(projection.rows(statement, ahead=1))
+        with pytest.raises(TooBusy, match="4 long answers are being made"):
+            await stack.enter_async_context(projection.rows(statement, ahead=1))
+        assert (await projection.identity()).generation_id == GENERATION_ID
+        await stack.aclose()
+        async with projection.rows(statement, ahead=1):
+            pass
