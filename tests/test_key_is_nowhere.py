@@ -252,7 +252,7 @@ def _require_witnesses(places: Places, witness: str) -> None:
         "table projection.bar": "AAPL",
         "file dump.sql": witness,
         "file out/ledger.json": witness,
-        "answers of the API": "unknown_path",
+        "answers of the API": "key_in_url",
         "command lines": "ingest backfill --from",
         "output of api": "path=/v2/wrong/route",
     }.items():

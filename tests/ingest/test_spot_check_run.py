@@ -1,6 +1,7 @@
 """A spot check on a real archive and a real projection: what it finds, what it leaves behind, what it leaves alone."""
 
 import datetime as dt
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,7 +164,11 @@ async def test_no_bar_and_no_audit_is_another_than_before(warehouse: Warehouse, 
 
     async def audits() -> list[object]:
         async with warehouse.read_pool.acquire() as connection:
-            return [msgspec.structs.replace(await audit_session(connection, day), payloads=0) for day in RECENT]
+            found = [await audit_session(connection, day) for day in RECENT]
+        # Which generation it is, and how far it has come, is another matter.
+        return [
+            msgspec.structs.replace(each, payloads=0, checkpoint=0, generation_id=uuid.UUID(int=0)) for each in found
+        ]
 
     before = await believed(), await audits()
     write_folder(folder, in_shares_of_today())
