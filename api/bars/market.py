@@ -70,7 +70,9 @@ async def market(request: Request, params: MarketParams) -> Response:
         next_cursor=encode_cursor(found.tickers[page[-1]], of=list_name) if len(page) < len(kept) else None,
         bars=[],
     )
-    table = table_of(found.bars.take(page), found.rule_names, found.tickers[page])
+    is_all = len(page) == len(found.tickers) and params.order == "asc"
+    chosen = slice(None) if is_all else page  # which copies nothing
+    table = table_of(found.bars.take(chosen), found.rule_names, found.tickers[chosen])
     return await answer_rows(request, envelope, "bars", table, tagged(etag(request, found.generation, found.as_of)))
 
 

@@ -45,7 +45,7 @@ async def read_market(
     as_of = None if adjusted == "none" else as_of or warehouse.today()
     generation, row = await warehouse.projection.row(_MARKET, session, as_of, as_of if adjusted == "all" else None)
     tickers, bars = row["tickers"] or [], columns_of(row)
-    if as_of is not None:
+    if row["split_of"] or row["dividend_of"]:
         bars = _restated(tickers, bars, row)
     return MarketBars(generation, row["is_session"], np.array(tickers, object), bars, rule_names_of(row), as_of)
 
