@@ -113,7 +113,7 @@ class Memory:
             count_cache(hit=False)
             scope["cache"] = "miss"
             if sent.is_whole:
-                weight = sent.body_bytes + _ENTRY_BYTES
+                weight = sent.body_bytes + _asked_bytes(scope, headers) + _ENTRY_BYTES
                 self.kept.keep(key, Remembered(state, tuple(sent.messages), scope.get("route")), weight)
 
     async def _stands(self, found: Remembered, projection: Projection) -> bool:
@@ -155,6 +155,12 @@ def _key(scope: Scope, headers: dict[bytes, bytes], warehouse: Warehouse) -> tup
     quarter = int(warehouse.now().timestamp()) // _QUARTER_S
     told = (headers.get(name) for name in _HEADERS)
     return (scope["method"], scope["raw_path"], scope["query_string"], quarter, *told)
+
+
+def _asked_bytes(scope: Scope, headers: dict[bytes, bytes]) -> int:
+    """Return how much of a key a caller has written."""
+    told = sum(len(headers.get(name, b"")) for name in _HEADERS)
+    return len(scope["raw_path"]) + len(scope["query_string"]) + told
 
 
 async def _send(found: Remembered, if_none_match: bytes | None, send: Send) -> None:

@@ -171,6 +171,15 @@ async def test_the_memory_stays_within_its_bound_and_forgets_what_was_used_longe
     assert (await asked.ask("/1"))[2] == "miss"
 
 
+async def test_what_callers_write_counts_as_well() -> None:
+    asked = Asked(Counting(size=0))
+    for number in range(50):
+        await asked.ask(query=f"{number}{'x' * 9_000}")
+    assert asked.memory.kept.weight <= 100_000
+    assert (await asked.ask(query=f"0{'x' * 9_000}"))[2] == "miss"
+    assert (await asked.ask(query=f"49{'x' * 9_000}"))[2] == "hit"
+
+
 async def test_a_memory_of_nothing_looks_at_nothing() -> None:
     asked = Asked(Counting(), most_bytes=0)
     await asked.ask()
