@@ -152,7 +152,9 @@ async def test_an_answer_made_while_the_projection_changed_is_not_given_again() 
     assert (await asked.ask())[2] == "hit"
 
 
-@pytest.mark.parametrize("app", [Counting(status=404), Counting(marks=False), Counting(size=50_000)], ids=repr)
+@pytest.mark.parametrize(
+    "app", [Counting(status=404), Counting(marks=False), Counting(size=50_000)], ids=["refused", "unmarked", "large"]
+)
 async def test_refusals_unmarked_and_large_answers_are_not_kept(app: Counting) -> None:
     asked = Asked(app)
     await asked.ask()
