@@ -1,7 +1,9 @@
 """What every command does around its job: one line for its own errors, the right exit code, facts on stdout."""
 
 import datetime as dt
+import logging
 import re
+from collections.abc import Iterator
 
 import click
 import msgspec
@@ -11,6 +13,16 @@ from sql.command import WarehouseCommand, WarehouseGroup, print_json, print_tabl
 from sql.connect import open_owner
 from sql.errors import DatabaseError, Misuse
 from tests.command import complaint, run_command
+
+
+@pytest.fixture(autouse=True)
+def log_of_before() -> Iterator[None]:
+    """Put the log back: commands that run in this process send it to a stream that ends with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @click.group(cls=WarehouseGroup)
