@@ -19,7 +19,7 @@ from api.bars.columns import BarColumns, columns_of, joined, no_bars
 from api.bars.known import read_known
 from api.bars.params import MOST_ROWS, SeriesTerms, Timeframe
 from api.bars.restate import Actions, Adjustment, actions_of, restated
-from api.bars.selection import SERIES, chosen, in_windows, range_of
+from api.bars.selection import SERIES, chosen, in_windows, range_of, within
 from api.cursor import Cursor, decode_cursor, encode_cursor
 from api.errors import READ_ERRORS, GenerationChanging, InvalidParameter, TooBusy, UnknownSymbol
 from api.etag import etag, tagged
@@ -257,7 +257,7 @@ def _part(
     place = _place(params)
     if place.session is not None and symbol == place.symbol:
         bars = after(bars, place.session, params.order)
-    return _Part(symbol, daily.sessions, bars, rule_names)
+    return _Part(symbol, within(daily.sessions, params.start, params.end), bars, rule_names)
 
 
 def _place(params: ManyParams) -> _Place:

@@ -63,8 +63,8 @@ class SymbolStatus(Struct, frozen=True):
 class Series(Struct, frozen=True):
     """The bars of one symbol, all of one generation.
 
-    `sessions` are those of all its daily bars in the range, whatever was left out or drawn together since. `as_of` is
-    None where nothing is adjusted.
+    `sessions` are those of all its daily bars in the range asked for, whatever was left out or drawn together since.
+    `as_of` is None where nothing is adjusted.
     """
 
     generation: Generation
@@ -99,7 +99,7 @@ async def read_series(warehouse: Warehouse, selection: Selection) -> Series:
     return Series(
         generation,
         SymbolStatus(row["first_session"], row["last_session"], row["bars"], row["rejections"]),
-        daily.sessions,
+        within(daily.sessions, selection.first, selection.last),
         chosen(in_windows(bars, selection.timeframe), selection),
         rule_names_of(row),
         as_of,
@@ -117,6 +117,12 @@ async def _read_known(
         return generation, known.bars, known.actions
 
     return await warehouse.projection.read(read)
+
+
+def within(sessions: Days, start: dt.date | None, end: dt.date | None) -> Days:
+    """Return those of ordered sessions that a range asks for, of whole windows only those; None is no bound."""
+    first, last = np.datetime64(start or dt.date.min), np.datetime64(end or dt.date.max)
+    return sessions[np.searchsorted(sessions, first) : np.searchsorted(sessions, last, side="right")]
 
 
 def in_windows(bars: BarColumns, timeframe: Timeframe) -> BarColumns:
