@@ -53,7 +53,10 @@ class Bars(Struct, frozen=True):
     known_at: Annotated[dt.datetime | None, Meta(description="As asked; null for what is believed now.")]
     count: int
     generation: GenerationRef
-    coverage: Annotated[Coverage, Meta(description="Of the range asked for, whatever is left out or on other pages.")]
+    coverage: Annotated[
+        Coverage,
+        Meta(description="Of the range asked for by what is known now, whatever is left out or on other pages."),
+    ]
     reason: Annotated[str | None, Meta(description="Why there are no bars; null where there are.")]
     next_cursor: Annotated[str | None, Meta(description="The cursor of the next page; null on the last.")]
     bars: list[Bar]

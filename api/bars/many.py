@@ -102,7 +102,9 @@ class ManyBars(Struct, frozen=True):
     generation: GenerationRef
     coverage: Annotated[
         list[SymbolCoverage] | None,
-        Meta(description="Of each symbol of this page, in the whole range; null where the page has more than 100."),
+        Meta(
+            description="Of each symbol of this page, in the whole range, by what is known now; null where there are more than 100."
+        ),
     ]
     next_cursor: Annotated[str | None, Meta(description="The cursor of the next page; null on the last.")]
     bars: list[SymbolBar]
