@@ -55,7 +55,7 @@ class Bars(Struct, frozen=True):
     generation: GenerationRef
     coverage: Annotated[
         Coverage,
-        Meta(description="Of the range asked for by what is known now, whatever is left out or on other pages."),
+        Meta(description="Of the range, by what is known now, whatever is left out or on other pages."),
     ]
     reason: Annotated[str | None, Meta(description="Why there are no bars; null where there are.")]
     next_cursor: Annotated[str | None, Meta(description="The cursor of the next page; null on the last.")]

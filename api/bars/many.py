@@ -102,9 +102,7 @@ class ManyBars(Struct, frozen=True):
     generation: GenerationRef
     coverage: Annotated[
         list[SymbolCoverage] | None,
-        Meta(
-            description="Of each symbol of this page, in the whole range, by what is known now; null where there are more than 100."
-        ),
+        Meta(description="Of each symbol of this page in the range, by what is known now; null beyond 100 symbols."),
     ]
     next_cursor: Annotated[str | None, Meta(description="The cursor of the next page; null on the last.")]
     bars: list[SymbolBar]
