@@ -12,6 +12,7 @@ import logging
 import asyncpg
 import numpy as np
 
+from project.columnar import dates_sent
 from project.rows import Floats, Ints
 from project.timeframe import Column, Timeframe, positive_zero, weighted_price
 from sql import load_queries, timescale
@@ -22,9 +23,6 @@ _CHECKPOINT = _QUERIES["aggregate_checkpoint"]
 _SET_CHECKPOINT = _QUERIES["set_aggregate_checkpoint"]
 _LIVE_CHECKPOINT = _QUERIES["live_aggregate_checkpoint"]
 _BETWEEN: dict[str, str] = {"1w": _QUERIES["weeks_between"], "1mo": _QUERIES["months_between"]}
-
-# Source: PostgreSQL's binary forms; a date is a number of days since 2000-01-01.
-_FIRST_DAY = np.datetime64("2000-01-01", "D")
 
 
 async def refresh_aggregates(connection: asyncpg.Connection, checkpoint: int) -> None:
@@ -56,7 +54,7 @@ async def read_aggregate(
     def ints(name: str) -> Ints:
         return np.frombuffer(row[name] or b"", ">i8").astype(np.int64)
 
-    sessions = _FIRST_DAY + np.frombuffer(row["session"] or b"", ">i4").astype("timedelta64[D]")
+    sessions = dates_sent(row["session"])
     none = np.full(len(sessions), np.nan)
     return {
         "sessions": sessions,

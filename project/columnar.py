@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import asyncpg
 import numpy as np
 
+from archive.calendar import Days
 from project.judged import JudgedBars
 from project.rows import VALUES, BarRows, Bools, Floats, Ints, Tickers
 
@@ -16,6 +17,12 @@ from project.rows import VALUES, BarRows, Bools, Floats, Ints, Tickers
 _DAY_OF_2000 = 10_957
 _US_OF_2000 = _DAY_OF_2000 * 86_400_000_000
 _DATE_BYTES = 4
+_FIRST_DAY = np.datetime64("2000-01-01", "D")
+
+
+def dates_sent(column: bytes | None) -> Days:
+    """Return a column of dates; None, which is what a query sends of no rows, has none."""
+    return _FIRST_DAY + np.frombuffer(column or b"", ">i4").astype("timedelta64[D]")
 
 
 class Columnar:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from msgspec import Meta, Struct, convert, defstruct
 from msgspec.structs import asdict
 
-from api.bars.columns import BarColumns, Floats
+from api.bars.columns import BarColumns
 from api.formats.table import Table
+from project.rows import Floats
 from sql import load_queries
 
 _RULES = load_queries("api.sql")["rule_names"]

@@ -7,11 +7,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from project.columnar import dates_sent
+from project.rows import Floats
 
-# Source: PostgreSQL's binary forms; a date is a number of days since 2000-01-01.
 _FLOATS = ("open", "high", "low", "close", "volume", "vwap", "trades", "gap", "volume_ratio", "quality_score")
-_FIRST_DAY = np.datetime64("2000-01-01", "D")
 
 
 class BarColumns(msgspec.Struct, frozen=True):
@@ -47,7 +46,7 @@ def columns_of(row: Mapping[str, Any]) -> BarColumns:
     """Return the bars of a row of series_of or market_of (sql/generation.sql)."""
     floats = {name: np.frombuffer(row[name] or b"", ">f8").astype(np.float64) for name in _FLOATS}
     return BarColumns(
-        sessions=_FIRST_DAY + np.frombuffer(row["session"] or b"", ">i4").astype("timedelta64[D]"),
+        sessions=dates_sent(row["session"]),
         failed_rules=np.frombuffer(row["failed_rules"] or b"", ">i8").astype(np.int64),
         validated=np.frombuffer(row["validated"] or b"", "?"),
         **floats,

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.bars.answer import EXAMPLE_COVERAGE, after, date_of, in_order
 from api.bars.bar import EXAMPLE, Bar, table_of
 from api.bars.covered import read_covered
-from api.bars.params import MOST_ROWS, SeriesTerms, Timeframe
+from api.bars.params import MOST_ROWS, SeriesTerms
 from api.bars.restate import Adjustment
 from api.bars.selection import Selection, Series
 from api.cursor import Cursor, decode_cursor, encode_cursor
@@ -22,6 +22,7 @@ from api.operation import Operation
 from api.overview.coverage import Coverage
 from api.params import FirstDate, LastDate, Symbol, require_order
 from api.warehouse import warehouse_of
+from project.timeframe import Timeframe
 
 
 class BarsParams(SeriesTerms, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from api.bars.answer import EXAMPLE_COVERAGE, after, date_of, in_order
 from api.bars.bar import EXAMPLE_OF_MANY, SymbolBar, read_rule_names, rule_names_of, table_of
 from api.bars.columns import BarColumns, columns_of, joined, no_bars
 from api.bars.known import read_known
-from api.bars.params import MOST_ROWS, SeriesTerms, Timeframe
+from api.bars.params import MOST_ROWS, SeriesTerms
 from api.bars.restate import Actions, Adjustment, actions_of, restated
 from api.bars.selection import SERIES, chosen, in_windows, range_of, within
 from api.cursor import Cursor, decode_cursor, encode_cursor
@@ -33,6 +33,7 @@ from api.overview.coverage import Coverage, ProjectionMoved, read_coverage
 from api.params import FirstDate, LastDate, Symbol, require_order
 from api.warehouse import Warehouse, warehouse_of
 from archive.calendar import Days
+from project.timeframe import Timeframe
 from sql import load_queries
 
 _KNOWN = load_queries("api.sql")["known_symbols"]

@@ -11,11 +11,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from api.bars.bar import rule_names_of
-from api.bars.columns import BarColumns, Floats, columns_of
+from api.bars.columns import BarColumns, columns_of
 from api.bars.restate import PRICES, Adjustment
 from api.generation import Generation
 from api.warehouse import Warehouse
 from project.factors.adjust import SplitFactors, adjust_for_dividends, adjust_prices, adjust_volumes
+from project.rows import Floats
 from sql import load_queries
 
 _MARKET = load_queries("api.sql")["market"]

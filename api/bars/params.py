@@ -7,8 +7,8 @@ from msgspec import Meta, Struct
 
 from api.bars.restate import Adjustment
 from api.params import Instant
+from project.timeframe import Timeframe
 
-Timeframe = Literal["1d", "1w", "1mo", "1q", "1y"]
 Order = Literal["asc", "desc"]
 
 MOST_ROWS = 50_000

@@ -12,13 +12,12 @@ from msgspec import Struct
 from api.bars.bar import rule_names_of
 from api.bars.columns import BarColumns, columns_of
 from api.bars.known import read_known
-from api.bars.params import Timeframe
 from api.bars.restate import Actions, Adjustment, actions_of, restated
 from api.errors import UnknownSymbol
 from api.generation import Generation
 from api.warehouse import Warehouse
 from archive.calendar import Days
-from project.timeframe import resample, window_end, window_start
+from project.timeframe import Timeframe, resample, window_end, window_start
 from sql import load_queries
 
 SERIES = load_queries("api.sql")["series"]

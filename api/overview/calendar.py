@@ -10,14 +10,12 @@ import numpy as np
 
 from api.generation import Generation
 from api.overview.reading import Reading
-from archive.calendar import Calendar, Days
+from archive.calendar import Calendar
+from project.columnar import dates_sent
 from project.gaps.answered import ABSENCE_SETTLES
 from sql import load_queries
 
 _CALENDAR = load_queries("api_overview.sql")["frozen_calendar"]
-
-# Source: PostgreSQL's binary form of a date, a number of days since 2000-01-01.
-_FIRST_DAY = np.datetime64("2000-01-01", "D")
 
 
 async def frozen_calendar(reading: Reading) -> Calendar:
@@ -32,12 +30,7 @@ def newest_judged(calendar: Calendar, now: dt.datetime) -> dt.date:
     return calendar.last_closed(now, ABSENCE_SETTLES)
 
 
-def days_sent(column: bytes) -> Days:
-    """Return dates that came in their binary form, end to end."""
-    return _FIRST_DAY + np.frombuffer(column, ">i4").astype("timedelta64[D]")
-
-
 async def _read(connection: asyncpg.Connection, generation: Generation) -> Calendar:
     row = await connection.fetchrow(_CALENDAR)
     opens, closes = (np.frombuffer(row[name], ">i8").astype("datetime64[s]") for name in ("opens", "closes"))
-    return Calendar(generation.calendar_version, days_sent(row["sessions"]), opens, closes)
+    return Calendar(generation.calendar_version, dates_sent(row["sessions"]), opens, closes)

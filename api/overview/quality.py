@@ -15,13 +15,14 @@ from api.errors import READ_ERRORS, InvalidParameter
 from api.formats.answer import answer_rows
 from api.generation_ref import EXAMPLE_GENERATION, GenerationRef
 from api.operation import Operation
-from api.overview.calendar import days_sent, frozen_calendar
+from api.overview.calendar import frozen_calendar
 from api.overview.memory import SessionsKey
 from api.overview.reading import Reading, read_remembering
 from api.overview.spans import places
 from api.params import require_order
 from api.warehouse import Warehouse, warehouse_of
 from archive.calendar import Calendar, Days
+from project.columnar import dates_sent
 from project.gaps.gaps import PRESUMED
 from sql import load_queries
 
@@ -188,7 +189,7 @@ def _expected(spans: asyncpg.Record, calendar: Calendar, sessions: Days) -> list
     """Return how many symbols should trade in each session, by the spans of their bars."""
     if spans["first_sessions"] is None:
         return [0] * len(sessions)
-    first, last = (np.sort(days_sent(spans[name])) for name in ("first_sessions", "last_sessions"))
+    first, last = (np.sort(dates_sent(spans[name])) for name in ("first_sessions", "last_sessions"))
     newest = int(np.searchsorted(calendar.sessions, last[-1]))
     ended = last[last < calendar.sessions[max(newest - PRESUMED, 0)]]
     begun = np.searchsorted(first, sessions, side="right")

@@ -26,6 +26,7 @@ from api.params import Symbol
 from api.udf.dialect import UDF
 from api.udf.times import TIMEFRAMES, Resolution, Seconds, Times, first_of_windows, times_of
 from api.warehouse import warehouse_of
+from project.columnar import dates_sent
 from project.timeframe import Dates
 from sql import load_queries
 
@@ -47,9 +48,6 @@ _MOST_LINES = 8
 
 # Every split and dividend fails it, and has a mark of its own.
 _HAS_ITS_OWN_MARK = "corporate_action"
-
-# Source: PostgreSQL's binary forms, as in api/bars/columns.py.
-_FIRST_DAY = np.datetime64("2000-01-01", "D")
 
 
 class MarksParams(Struct, frozen=True, kw_only=True):
@@ -172,7 +170,7 @@ async def _chart(connection: asyncpg.Connection, symbol: str, with_bars: bool) -
     if await connection.fetchrow(_LAST_SESSION_OF, symbol) is None:
         raise UnknownSymbol(symbol)
     verdicts = await connection.fetchrow(_VERDICTS_OF, symbol)
-    sessions = _FIRST_DAY + np.frombuffer(verdicts["sessions"] or b"", ">i4").astype("timedelta64[D]")
+    sessions = dates_sent(verdicts["sessions"])
     events = [_event_of(row) for row in await connection.fetch(_EVENTS, symbol)]
     if with_bars:
         failed = np.frombuffer(verdicts["failed_rules"] or b"", ">i8").astype(np.int64)
