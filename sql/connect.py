@@ -30,6 +30,7 @@ class Role(StrEnum):
     PROJECT = "warehouse_project"
     READ = "warehouse_read"
     ACCESS = "warehouse_access"
+    BACKUP = "warehouse_backup"
 
 
 def database_url(settings: DatabaseSettings) -> str:
