@@ -17,6 +17,7 @@ from api.overview.calendar import frozen_calendar, newest_judged
 from api.overview.reading import Reading, read_remembering
 from api.params import NoParams
 from api.warehouse import warehouse_of
+from api.watch.safeguards import Safeguard, read_safeguards
 from archive.calendar import Calendar
 from archive.read import archive_head
 from archive.runs import Run, latest_run, lock_is_held
@@ -106,6 +107,17 @@ class DataFreshness(Struct, frozen=True):
     ]
 
 
+class LastSafeguard(Struct, frozen=True):
+    """The last backup, or the last drill: a backup restored beside the warehouse and compared with it."""
+
+    started_at: dt.datetime
+    finished_at: Annotated[dt.datetime | None, Meta(description="null while it runs, and if it was killed.")]
+    passed: Annotated[bool | None, Meta(description="Whether it went well; null while it has not finished.")]
+    backup: Annotated[str | None, Meta(description="The backup that was made or restored; null where unknown.")]
+    error: Annotated[str | None, Meta(description="Why it failed; null where it did not.")]
+    last_passed_at: Annotated[dt.datetime | None, Meta(description="When one last ended well; null if none ever did.")]
+
+
 class Status(Struct, frozen=True):
     """The state of the warehouse."""
 
@@ -117,6 +129,8 @@ class Status(Struct, frozen=True):
     generation: GenerationStatus
     archive: ArchiveStatus
     freshness: DataFreshness
+    last_backup: Annotated[LastSafeguard | None, Meta(description="The last backup; null where there was none.")]
+    last_drill: Annotated[LastSafeguard | None, Meta(description="The last drill; null where there was none.")]
 
 
 async def status(request: Request, params: NoParams) -> Response:
@@ -135,6 +149,7 @@ async def _read(reading: Reading, now: dt.datetime) -> Status:
     calendar = await frozen_calendar(reading)
     head = await archive_head(connection)
     lag = head - generation.checkpoint
+    safeguards = await read_safeguards(connection)
     return Status(
         status="behind" if lag else "current",
         database=DatabaseStatus(
@@ -158,6 +173,8 @@ async def _read(reading: Reading, now: dt.datetime) -> Status:
         ),
         archive=ArchiveStatus(head=head, checkpoint=generation.checkpoint, lag=lag),
         freshness=_freshness(calendar, coverage["last_session"], now),
+        last_backup=_told(safeguards.get("backup")),
+        last_drill=_told(safeguards.get("drill")),
     )
 
 
@@ -165,6 +182,12 @@ def _freshness(calendar: Calendar, newest: dt.date | None, now: dt.datetime) -> 
     expected = newest_judged(calendar, now)
     behind = None if newest is None else len(calendar.between(newest + dt.timedelta(days=1), expected))
     return DataFreshness(newest, expected, behind)
+
+
+def _told(last: Safeguard | None) -> LastSafeguard | None:
+    if last is None:
+        return None
+    return LastSafeguard(last.started_at, last.finished_at, last.passed, last.backup, last.error, last.passed_at)
 
 
 def _percent(part: int, whole: int) -> float | None:
@@ -188,6 +211,15 @@ def _ended(run: Run) -> Outcome:
 
 
 _EXAMPLE_TIME = dt.datetime(2026, 11, 21, 7, 4, 11, tzinfo=dt.UTC)
+_EXAMPLE_END = dt.datetime(2026, 11, 15, 3, 1, 7, tzinfo=dt.UTC)
+_EXAMPLE_BACKUP = LastSafeguard(
+    started_at=_EXAMPLE_END - dt.timedelta(seconds=67),
+    finished_at=_EXAMPLE_END,
+    passed=True,
+    backup="2026-11-15T030000Z",
+    error=None,
+    last_passed_at=_EXAMPLE_END,
+)
 
 OPERATION = Operation(
     path="/api/v1/status",
@@ -211,6 +243,8 @@ OPERATION = Operation(
         ),
         archive=ArchiveStatus(head=1024, checkpoint=1024, lag=0),
         freshness=DataFreshness(dt.date(2026, 11, 20), dt.date(2026, 11, 20), 0),
+        last_backup=_EXAMPLE_BACKUP,
+        last_drill=None,
     ),
     handle=status,
     errors=READ_ERRORS,

@@ -124,6 +124,7 @@ def stats(as_json: bool) -> None:
             for kind in [*kinds, total | {"source": "all", "endpoint": "", "http_status": ""}]
         ],
     )
+    click.echo(f"on disk: {total['disk_bytes']:,} bytes, with indexes")
 
 
 def _as_percent(_ctx: click.Context, _param: click.Parameter, text: str | None) -> float | None:

@@ -4,6 +4,7 @@ ArchiveError
 ├── UnknownPayload      no payload has this archive_seq
 ├── DamagedPayload      a stored payload does not decompress, or its SHA-256 is not the recorded one
 ├── UnusableExport      a file of an export is missing, altered or out of order
+├── FileNotWritten      the disk does not take a file
 ├── DifferentArchive    an export and the archive here do not begin alike
 ├── InvalidRunId        not the beginning of any run's id (archive/runs.py)
 ├── UnknownRun          no run's id begins so (archive/runs.py)
@@ -41,6 +42,14 @@ class UnusableExport(ArchiveError):
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"export {path}: {why}")
+        self.path = path
+
+
+class FileNotWritten(ArchiveError):
+    """The file that was to be at `path` is not there: the disk is full, read-only, gone or broken."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"file {path} cannot be written: {why}")
         self.path = path
 
 

@@ -2,17 +2,17 @@
 
 A segment is a tar with two members a payload: what it is (JSON) and its body (one zstd frame); `tar` and `zstd` alone
 can read it. The manifest names every segment with its SHA-256 and the chain hash it ends in. A second export into the
-same folder adds what is new and rewrites no segment. A file is written under a temporary name, flushed and renamed,
-so that half a file is never mistaken for one.
+same folder adds what is new and rewrites no segment. Segments may be encrypted (a `Wrapping`); a backup keeps its
+manifest and ledger in files of its own and shares the segments with other backups.
 """
 
 import datetime as dt
-import hashlib
 import io
-import os
 import tarfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ import msgspec
 
 from archive.chain import GENESIS, chain_hash
 from archive.compression import Packed, unpack
+from archive.durable import PLAIN, Wrapping, fingerprint, new_file, write_file
 from archive.errors import DamagedPayload, DifferentArchive, UnusableExport
 from archive.read import archive_head, read_rows
 from sql import load_queries
@@ -35,6 +36,7 @@ _RESTORE_RULESET = _QUERIES["restore_ruleset"]
 T = TypeVar("T")
 _MANIFEST, _LEDGER = "manifest.json", "ledger.json"
 _SEGMENT_PAYLOADS = 256
+_BATCH = 32
 
 
 class PortablePayload(msgspec.Struct, frozen=True):
@@ -95,49 +97,123 @@ class Ledger(msgspec.Struct, frozen=True):
 async def export_archive(pool: asyncpg.Pool, folder: Path) -> tuple[Manifest, int]:
     """Write what `folder` lacks of the archive; return the manifest and how many payloads were added.
 
-    Raises: DifferentArchive when the folder holds another archive; DamagedPayload; UnusableExport.
+    Raises: DifferentArchive when the folder holds another archive; DamagedPayload; UnusableExport; FileNotWritten.
     """
-    manifest = _open_export(folder)
-    head, first = await archive_head(pool), manifest.head
-    if manifest.segments:
-        await _require_same_chain(pool, first, manifest.chain)
-    async for rows in _segments(pool, first, head):
-        manifest = Manifest((*manifest.segments, _write_segment(folder, rows, manifest.chain)))
-        _write_file(folder / _MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
-    ledger = Ledger(
-        [tuple(row) for row in await pool.fetch(_RUNS)],
-        [tuple(row) for row in await pool.fetch(_SEALS) if row["to_seq"] <= head],
-        [tuple(row) for row in await pool.fetch(_RULESETS)],
-    )
-    _write_file(folder / _LEDGER, msgspec.json.format(msgspec.json.encode(ledger)))
-    _write_file(folder / _MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
-    return manifest, manifest.head - first
+    manifest = before = _open_export(folder)
+    head = await archive_head(pool)
+    async for manifest in export_segments(pool, folder, before, head):
+        _write_json(folder / _MANIFEST, manifest)
+    _write_json(folder / _LEDGER, await read_ledger(pool, head))
+    _write_json(folder / _MANIFEST, manifest)
+    return manifest, manifest.head - before.head
 
 
 async def import_archive(pool: asyncpg.Pool, folder: Path) -> tuple[Manifest, int]:
     """Append what the archive lacks of an export; return the manifest and how many payloads were added.
 
-    A segment is one transaction, so a killed import goes on where it stopped.
-
-    Raises: UnusableExport naming the file that is missing, altered or out of order; DifferentArchive when the archive
-    here begins differently.
+    Raises: what import_segments raises; UnusableExport when manifest or ledger cannot be read.
     """
     manifest = read_manifest(folder)
     ledger = _read_json(folder / _LEDGER, Ledger)
-    added, chain = 0, GENESIS
-    for segment in manifest.segments:
-        payloads = list(_read_segment(folder, segment, chain))
-        added += await _append_segment(pool, payloads)
-        chain = bytes.fromhex(segment.chain_hash)
-    await pool.executemany(_RESTORE_RUN, ledger.runs)
-    await pool.executemany(_RESTORE_SEAL, ledger.seals)
-    await pool.executemany(_RESTORE_RULESET, ledger.rulesets)
+    added = 0
+    async for _, new in import_segments(pool, folder, manifest):
+        added += new
+    await import_ledger(pool, ledger)
     return manifest, added
 
 
-def _open_export(folder: Path) -> Manifest:
-    folder.mkdir(parents=True, exist_ok=True)
-    return read_manifest(folder) if (folder / _MANIFEST).exists() else Manifest()
+async def export_segments(
+    pool: asyncpg.Pool, folder: Path, manifest: Manifest, upto: int, wrapping: Wrapping = PLAIN
+) -> AsyncIterator[Manifest]:
+    """Write the payloads after those of a manifest, up to one, into `folder`; yield it with each segment that is there.
+
+    Raises: DifferentArchive when the manifest is of another archive; DamagedPayload; FileNotWritten.
+    """
+    await require_same_archive(pool, manifest)
+    for first in range(manifest.head + 1, upto + 1, _SEGMENT_PAYLOADS):
+        last = min(first + _SEGMENT_PAYLOADS - 1, upto)
+        segment = await write_segment(pool, folder, first, last, manifest.chain, wrapping)
+        manifest = Manifest((*manifest.segments, segment))
+        yield manifest
+
+
+async def write_segment(
+    pool: asyncpg.Pool, folder: Path, first: int, last: int, before: bytes, wrapping: Wrapping = PLAIN
+) -> Segment:
+    """Write the payloads `first` to `last` as one file; the same payloads give the same bytes, unless encrypted.
+
+    `before` is the chain hash of the payload before the first.
+
+    Raises: DamagedPayload when one is missing, altered or not of this chain; FileNotWritten.
+    """
+    name = f"payloads-{first:010d}-{last:010d}.tar{wrapping.suffix}"
+    expected = first
+    with new_file(folder / name, wrapping) as new:
+        with tarfile.open(fileobj=new.file, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+            async for row in read_rows(pool, first - 1, last):
+                _require_next(row, expected, before)
+                before, expected = row["chain_hash"], expected + 1
+                _add_row(tar, row)
+        if expected <= last:
+            raise DamagedPayload(expected, "it is missing")
+    return Segment(name, first, last, new.written.file_bytes, new.written.sha256, before.hex())
+
+
+async def import_segments(
+    pool: asyncpg.Pool, folder: Path, manifest: Manifest, wrapping: Wrapping = PLAIN
+) -> AsyncIterator[tuple[Segment, int]]:
+    """Append what the archive lacks of a manifest's payloads; yield each segment with how many of it were new.
+
+    A segment is one transaction, so a killed import goes on where it stopped. The archive may go on after the
+    manifest's head; up to there it must be the same.
+
+    Raises: UnusableExport naming the file that is missing, altered or out of order; DifferentArchive when the archive
+    here begins differently; what `wrapping` raises for a file that it cannot unwrap.
+    """
+    chain = GENESIS
+    for segment in manifest.segments:
+        check_segment(folder, segment)
+        yield segment, await _append_segment(pool, folder, segment, chain, wrapping)
+        chain = bytes.fromhex(segment.chain_hash)
+
+
+def check_segment(folder: Path, segment: Segment) -> None:
+    """Prove a segment's file to be the one that was written.
+
+    Raises: UnusableExport.
+    """
+    path = folder / segment.file
+    try:
+        found = fingerprint(path)
+    except OSError as exc:
+        raise UnusableExport(path, exc.strerror or "cannot be read") from exc
+    if found.sha256 != segment.sha256:
+        raise UnusableExport(path, "its SHA-256 is not the one in the manifest")
+
+
+async def read_ledger(pool: asyncpg.Pool, head: int, without: uuid.UUID | None = None) -> Ledger:
+    """Return what the archive keeps besides payloads, with the seals up to `head`, and not the run `without`."""
+    return Ledger(
+        [tuple(row) for row in await pool.fetch(_RUNS) if row["run_id"] != without],
+        [tuple(row) for row in await pool.fetch(_SEALS) if row["to_seq"] <= head],
+        [tuple(row) for row in await pool.fetch(_RULESETS)],
+    )
+
+
+async def import_ledger(pool: asyncpg.Pool, ledger: Ledger) -> None:
+    """Add what the archive lacks of a ledger; the payloads that its seals are of must be here."""
+    await pool.executemany(_RESTORE_RUN, ledger.runs)
+    await pool.executemany(_RESTORE_SEAL, ledger.seals)
+    await pool.executemany(_RESTORE_RULESET, ledger.rulesets)
+
+
+async def require_same_archive(pool: asyncpg.Pool, manifest: Manifest) -> None:
+    """Refuse a manifest whose payloads are not the first ones of the archive here.
+
+    Raises: DifferentArchive.
+    """
+    if manifest.segments:
+        await _require_same_chain(pool, manifest.head, manifest.chain)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -146,41 +222,47 @@ def read_manifest(folder: Path) -> Manifest:
     Raises: UnusableExport when there is none, or its segments leave a gap.
     """
     manifest = _read_json(folder / _MANIFEST, Manifest)
-    expected = 1
-    for segment in manifest.segments:
-        if segment.from_seq != expected or segment.to_seq < expected:
-            raise UnusableExport(folder / _MANIFEST, f"segment {segment.file} should begin with payload {expected}")
-        expected = segment.to_seq + 1
+    require_unbroken(manifest, folder / _MANIFEST)
     return manifest
 
 
-async def _segments(pool: asyncpg.Pool, after: int, head: int) -> AsyncIterator[list[asyncpg.Record]]:
-    rows: list[asyncpg.Record] = []
-    async for row in read_rows(pool, after, head):
-        rows.append(row)
-        if len(rows) == _SEGMENT_PAYLOADS:
-            yield rows
-            rows = []
-    if rows:
-        yield rows
+def require_unbroken(manifest: Manifest, path: Path) -> None:
+    """Refuse a manifest, read from `path`, whose segments leave a gap.
+
+    Raises: UnusableExport.
+    """
+    expected = 1
+    for segment in manifest.segments:
+        if segment.from_seq != expected or segment.to_seq < expected:
+            raise UnusableExport(path, f"segment {segment.file} should begin with payload {expected}")
+        expected = segment.to_seq + 1
 
 
-def _write_segment(folder: Path, rows: list[asyncpg.Record], before: bytes) -> Segment:
-    first, last = rows[0]["archive_seq"], rows[-1]["archive_seq"]
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for row in rows:
-            facts = {name: row[name] for name in PortablePayload.__struct_fields__}
-            unpack(row["archive_seq"], Packed(row["body"], row["body_bytes"], row["body_sha256"]))
-            if chain_hash(before, row) != row["chain_hash"]:
-                raise DamagedPayload(row["archive_seq"], "the hash chain breaks there")
-            before = row["chain_hash"]
-            _add(tar, f"{row['archive_seq']:010d}.json", msgspec.json.encode(PortablePayload(**facts)))
-            _add(tar, f"{row['archive_seq']:010d}.body.zst", row["body"])
-    data = buffer.getvalue()
-    name = f"payloads-{first:010d}-{last:010d}.tar"
-    _write_file(folder / name, data)
-    return Segment(name, first, last, len(data), hashlib.sha256(data).hexdigest(), before.hex())
+def _open_export(folder: Path) -> Manifest:
+    folder.mkdir(parents=True, exist_ok=True)
+    return read_manifest(folder) if (folder / _MANIFEST).exists() else Manifest()
+
+
+def _require_next(row: asyncpg.Record, expected: int, before: bytes) -> None:
+    if row["archive_seq"] != expected:
+        raise DamagedPayload(expected, "it is missing")
+    unpack(expected, Packed(row["body"], row["body_bytes"], row["body_sha256"]))
+    if chain_hash(before, row) != row["chain_hash"]:
+        raise DamagedPayload(expected, "the hash chain breaks there")
+
+
+def _add_row(tar: tarfile.TarFile, row: asyncpg.Record) -> None:
+    facts = PortablePayload(**{name: row[name] for name in PortablePayload.__struct_fields__})
+    _add(tar, _facts_name(row["archive_seq"]), msgspec.json.encode(facts))
+    _add(tar, _body_name(row["archive_seq"]), row["body"])
+
+
+def _facts_name(archive_seq: int) -> str:
+    return f"{archive_seq:010d}.json"
+
+
+def _body_name(archive_seq: int) -> str:
+    return f"{archive_seq:010d}.body.zst"
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -189,50 +271,40 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(member, io.BytesIO(data))
 
 
-def _write_file(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _read_segment(folder: Path, segment: Segment, before: bytes) -> Iterator[tuple[PortablePayload, bytes]]:
+def _read_segment(
+    folder: Path, segment: Segment, before: bytes, wrapping: Wrapping
+) -> Generator[tuple[PortablePayload, bytes], None, None]:
     path = folder / segment.file
     try:
-        data = path.read_bytes()
-    except OSError as exc:
-        raise UnusableExport(path, exc.strerror or "cannot be read") from exc
-    if hashlib.sha256(data).hexdigest() != segment.sha256:
-        raise UnusableExport(path, "its SHA-256 is not the one in the manifest")
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        for expected in range(segment.from_seq, segment.to_seq + 1):
-            payload = msgspec.json.decode(_member(tar, path, f"{expected:010d}.json"), type=PortablePayload)
-            frame = _member(tar, path, f"{expected:010d}.body.zst")
-            try:
-                unpack(expected, Packed(frame, payload.body_bytes, payload.body_sha256))
-            except DamagedPayload as exc:
-                raise UnusableExport(path, str(exc)) from exc
-            if payload.archive_seq != expected or chain_hash(before, _row(payload)) != payload.chain_hash:
-                raise UnusableExport(path, f"the chain breaks at payload {expected}")
-            before = payload.chain_hash
-            yield payload, frame
+        with path.open("rb") as file, wrapping.unwrap(file) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
+            for expected in range(segment.from_seq, segment.to_seq + 1):
+                payload, frame = _read_payload(tar, path, expected, before)
+                before = payload.chain_hash
+                yield payload, frame
+    except (tarfile.TarError, EOFError, msgspec.DecodeError) as exc:
+        raise UnusableExport(path, f"is not what an export holds: {exc}") from exc
     if before.hex() != segment.chain_hash:
         raise UnusableExport(path, "it does not end in the chain hash of the manifest")
 
 
-def _member(tar: tarfile.TarFile, path: Path, name: str) -> bytes:
+def _read_payload(tar: tarfile.TarFile, path: Path, expected: int, before: bytes) -> tuple[PortablePayload, bytes]:
+    payload = msgspec.json.decode(_member(tar, path, _facts_name(expected)), type=PortablePayload)
+    frame = _member(tar, path, _body_name(expected))
     try:
-        file = tar.extractfile(name)
-    except KeyError as exc:
-        raise UnusableExport(path, f"{name} is missing in it") from exc
-    assert file is not None
+        unpack(expected, Packed(frame, payload.body_bytes, payload.body_sha256))
+    except DamagedPayload as exc:
+        raise UnusableExport(path, str(exc)) from exc
+    if payload.archive_seq != expected or chain_hash(before, _row(payload)) != payload.chain_hash:
+        raise UnusableExport(path, f"the chain breaks at payload {expected}")
+    return payload, frame
+
+
+def _member(tar: tarfile.TarFile, path: Path, name: str) -> bytes:
+    """Return the next member, which must be the one of that name: a stream is read once, in order."""
+    member = tar.next()
+    file = tar.extractfile(member) if member is not None and member.name == name else None
+    if file is None:
+        raise UnusableExport(path, f"{name} is missing in it")
     return file.read()
 
 
@@ -240,16 +312,17 @@ def _row(payload: PortablePayload) -> dict[str, object]:
     return msgspec.structs.asdict(payload)
 
 
-async def _append_segment(pool: asyncpg.Pool, payloads: list[tuple[PortablePayload, bytes]]) -> int:
+async def _append_segment(pool: asyncpg.Pool, folder: Path, segment: Segment, before: bytes, wrapping: Wrapping) -> int:
     """Append the payloads of a segment that are not here yet; those that are must be the same."""
     async with pool.acquire() as connection, connection.transaction():
         head = await archive_head(connection)
-        new = [(payload, frame) for payload, frame in payloads if payload.archive_seq > head]
-        for payload, frame in new:
-            await connection.fetchval(_APPEND, *_arguments(payload, frame))
-        last = payloads[-1][0]
-        await _require_same_chain(connection, last.archive_seq, last.chain_hash)
-        return len(new)
+        if head < segment.to_seq:
+            with closing(_read_segment(folder, segment, before, wrapping)) as payloads:
+                new = (_arguments(payload, frame) for payload, frame in payloads if payload.archive_seq > head)
+                while batch := list(islice(new, _BATCH)):
+                    await connection.fetchmany(_APPEND, batch)
+        await _require_same_chain(connection, segment.to_seq, bytes.fromhex(segment.chain_hash))
+        return max(segment.to_seq - max(head, segment.from_seq - 1), 0)
 
 
 def _arguments(payload: PortablePayload, frame: bytes) -> tuple[object, ...]:
@@ -274,6 +347,10 @@ def _arguments(payload: PortablePayload, frame: bytes) -> tuple[object, ...]:
 async def _require_same_chain(connection: asyncpg.Pool | asyncpg.Connection, archive_seq: int, chain: bytes) -> None:
     if await connection.fetchval(_CHAIN_AT, archive_seq) != chain:
         raise DifferentArchive(archive_seq)
+
+
+def _write_json(path: Path, value: msgspec.Struct) -> None:
+    write_file(path, msgspec.json.format(msgspec.json.encode(value)))
 
 
 def _read_json(path: Path, kind: type[T]) -> T:

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 import click
 
-from ingest.night.night import Night, run_night
-from ingest.night.project_command import project_command, run_project
+from ingest.night.night import Night, Project, run_night
+from ingest.night.project_command import project_command, project_environ, run_project
 from ingest.night.schedule import nightly_trigger, open_alarm
 from ingest.night.scheduler_lock import scheduler_lock
 from ingest.night.service import serve_nights
@@ -42,13 +42,14 @@ def nightly(symbols: Universe | None, no_project: bool, as_json: bool) -> None:
     universe = symbols or settings.universe
     stop = NightStop()
     command = [project_command(), *(["--json"] if as_json else [])]
+    projecting = functools.partial(run_project, command, read_facts=as_json, environ=project_environ())
     job = functools.partial(
         run_night,
         settings=settings,
         universe=universe,
         now=utc_now,
         stop=stop,
-        project=None if no_project else functools.partial(run_project, command, read_facts=as_json),
+        project=None if no_project else projecting,
         on_fetched=_keep_quiet if as_json else functools.partial(print_report, universe=universe),
         progress=show_progress,
     )
@@ -65,17 +66,18 @@ def nightly(symbols: Universe | None, no_project: bool, as_json: bool) -> None:
 def serve(at: dt.time | None) -> None:
     """Do what `ingest nightly` does now and then every night, until interrupted; heals what fails by itself."""
     settings = IngestSettings.from_environ()
+    project = functools.partial(run_project, [project_command(), "--json"], read_facts=True, environ=project_environ())
     stop = NightStop()
-    run(stoppable(_serve(settings, settings.nightly_at if at is None else at, stop), stop))
+    run(stoppable(_serve(settings, settings.nightly_at if at is None else at, project, stop), stop))
 
 
-async def _serve(settings: IngestSettings, at: dt.time, stop: NightStop) -> None:
+async def _serve(settings: IngestSettings, at: dt.time, project: Project, stop: NightStop) -> None:
     database = _Database()
     async with scheduler_lock(database.connect, stop.request), open_alarm(nightly_trigger(at)) as alarm:
-        await serve_nights(lambda: _night(database, settings, stop), alarm, stop, utc_now)
+        await serve_nights(lambda: _night(database, settings, project, stop), alarm, stop, utc_now)
 
 
-async def _night(database: "_Database", settings: IngestSettings, stop: NightStop) -> Night:
+async def _night(database: "_Database", settings: IngestSettings, project: Project, stop: NightStop) -> Night:
     async with database.open() as pool:
         return await run_night(
             pool,
@@ -83,7 +85,7 @@ async def _night(database: "_Database", settings: IngestSettings, stop: NightSto
             universe=settings.universe,
             now=utc_now,
             stop=stop,
-            project=functools.partial(run_project, [project_command(), "--json"], read_facts=True),
+            project=project,
             progress=show_progress,
         )
 

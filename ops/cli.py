@@ -8,7 +8,17 @@ import click
 from api.settings import ApiSettings
 from ingest.errors import RunFailed
 from ingest.settings import IngestSettings
+from ops.backup.cli_backup import backup, backups, make_key_file
+from ops.backup.cli_drill import drill_backup
+from ops.backup.cli_restore import restore_backup
+from ops.compose.cli_healthy import healthy
+from ops.compose.cli_logins import logins
+from ops.install.cli_cron import cron
+from ops.install.cli_database import database
+from ops.install.cli_install import install, uninstall
 from ops.up import bring_up
+from ops.watch.cli_doctor import doctor
+from ops.watch.cli_watch import watch
 from project.ruleset import read_ruleset, rules_path
 from sql.command import WarehouseGroup, ready_database, run
 from sql.connect import address
@@ -44,3 +54,18 @@ def up(folder: Path | None, no_serve: bool) -> None:
 def migrate() -> None:
     """Bring the database of DATABASE_URL, or the embedded one, up to date; safe to run again."""
     click.echo(f"{address(run(ready_database()))} is up to date")
+
+
+ops.add_command(healthy)
+ops.add_command(logins)
+ops.add_command(doctor)
+ops.add_command(watch)
+ops.add_command(cron)
+ops.add_command(database)
+ops.add_command(install)
+ops.add_command(uninstall)
+ops.add_command(restore_backup)
+ops.add_command(drill_backup)
+ops.add_command(backup)
+ops.add_command(backups)
+ops.add_command(make_key_file)

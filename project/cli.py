@@ -33,6 +33,7 @@ from project.ruleset import Ruleset, read_ruleset
 from sql import load_queries
 from sql.command import WarehouseGroup, json_option, print_json, print_table
 from sql.connect import Role
+from sql.timescale import generation_bytes
 
 _LOGGER = logging.getLogger("project")
 _TOTALS = load_queries("project.sql")["totals"]
@@ -152,7 +153,8 @@ async def _status(pool: asyncpg.Pool, ruleset: Ruleset) -> dict[str, Any]:
         require_shape(generation)
         head = await archive_head(connection)
         totals = dict(await connection.fetchrow(_TOTALS))
-    return totals | _generation_facts(generation, ruleset, head)
+        stored = await generation_bytes(connection)
+    return totals | stored | _generation_facts(generation, ruleset, head)
 
 
 def _generation_facts(generation: Generation, ruleset: Ruleset, head: int) -> dict[str, Any]:

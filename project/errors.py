@@ -17,6 +17,8 @@ ProjectError
 ├── NothingToRollBack     there is no generation to go back to
 ├── UnknownSymbols        no payload ever spoke of them
 ├── ProjectorBusy         another process is projecting
+├── OutdatedDump          a dump was made by other tables, rule code or calendar; the archive is replayed instead
+├── DamagedDump           the files of a dump do not hold what it says
 ├── GenerationChanging    generations are swapped faster than one can be read
 └── AuditFailed           raw and cleaned rows do not add up
 """
@@ -161,6 +163,21 @@ class ProjectorBusy(ProjectError):
 
     def __init__(self) -> None:
         super().__init__("another process is projecting; wait for it to finish")
+
+
+class OutdatedDump(ProjectError):
+    """The dump of a generation is not what this software would have built; `why` says in what."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the dump of the projection cannot be loaded: {why}; replay the archive instead")
+        self.why = why
+
+
+class DamagedDump(ProjectError):
+    """The files of a dump do not hold what it says; nothing of it went live."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the dump of the projection is damaged: {why}; nothing of it went live")
 
 
 class GenerationChanging(ProjectError):

@@ -17,7 +17,7 @@ from project.content import Fingerprint
 from project.errors import NothingProjected, NothingToRollBack, OutdatedProjection
 from project.ruleset import Ruleset, decode_ruleset, runs_here
 from sql import ROOM, load_queries
-from sql.timescale import make_aggregates, make_hypertable
+from sql.timescale import make_aggregates, make_columnstore, make_hypertable, stop_compressing
 
 LIVE, NEXT, PREVIOUS = "projection", "projection_next", "projection_previous"
 
@@ -138,6 +138,7 @@ async def complete_next(connection: asyncpg.Connection, generation: Generation) 
         await connection.execute(_ADD_BAR_KEY)
         await connection.execute(_ADD_SESSION_INDEX)
         await make_aggregates(connection)  # not before: they would make loading slower
+        await make_columnstore(connection)  # not before: the key could not be added
         await connection.execute(
             _INSERT,
             generation.generation_id,
@@ -161,6 +162,11 @@ async def advance(connection: asyncpg.Connection, checkpoint: int, fingerprint: 
 async def hold_appends(connection: asyncpg.Connection) -> None:
     """Let no payload be appended until this connection's transaction ends."""
     await connection.execute(_LOCK_APPEND)
+
+
+async def retire_previous(connection: asyncpg.Connection) -> None:
+    """Let nothing work on the generation before any more: the next promotion drops it and waits for nobody."""
+    await stop_compressing(connection, f"{PREVIOUS}.bar")
 
 
 async def promote_next(connection: asyncpg.Connection) -> None:

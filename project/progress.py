@@ -1,4 +1,4 @@
-"""What a person sees of a long replay: a bar with count, time and ETA on a terminal. It counts payloads, no more.
+"""What a person sees of a long replay: a bar with count, time and ETA on a terminal. It counts, no more.
 
 Elsewhere there is nothing to see: the log has a line a batch.
 """
@@ -12,13 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """Yield what to call with (payloads done, payloads in all)."""
+def progress_bar(doing: str = "projecting", unit: str = "payloads") -> Iterator[Callable[[int, int], None]]:
+    """Yield what to call with (done, in all), counted in `unit`."""
     progress = Progress(
-        TextColumn("projecting"),
+        TextColumn(doing),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("payloads"),
+        TextColumn(unit),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),

@@ -14,10 +14,20 @@ from archive.read import archive_head
 from project import content
 from project.aggregates import refresh_aggregates
 from project.bulk.replay import Progress, no_progress, replay_archive
+from project.columnstore import compress_old_bars
 from project.compare.budget import require_within_budget
 from project.errors import NothingProjected
 from project.factors.circumstances import write_factors
-from project.generation import SHAPE, Generation, complete_next, create_next, hold_appends, promote_next, roll_back
+from project.generation import (
+    SHAPE,
+    Generation,
+    complete_next,
+    create_next,
+    hold_appends,
+    promote_next,
+    retire_previous,
+    roll_back,
+)
 from project.kinds import print_of, write_records
 from project.replay import BATCH_PAYLOADS, Now, Replayed, catch_up, catch_up_to, projector
 from project.ruleset import Ruleset
@@ -47,6 +57,21 @@ async def rebuild(
         return await go_live(connection, generation, ruleset, now, progress=progress, max_change=max_change)
 
 
+async def rebuild_through(
+    pool: asyncpg.Pool, ruleset: Ruleset, checkpoint: int, now: Now, *, progress: Progress = no_progress
+) -> tuple[Generation, Replayed]:
+    """Rebuild, and return beside what came of it the generation as it was when it had come to `checkpoint`.
+
+    That is how a rebuild is held against a generation that has not come to the head of the archive.
+
+    Raises: UndecodablePayload, ProjectorBusy; the live projection is untouched then.
+    """
+    async with projector(pool) as connection:
+        await create_next(connection, ruleset, exchange_calendar())
+        there = await _build(connection, ruleset, checkpoint, now, progress)
+        return there, await go_live(connection, there, ruleset, now, progress=progress, max_change=None)
+
+
 async def go_live(
     connection: asyncpg.Connection,
     generation: Generation,
@@ -61,6 +86,7 @@ async def go_live(
         head = await archive_head(connection)
         generation = await catch_up_to(connection, generation, ruleset, head, now, BATCH_PAYLOADS, progress)
     changes = await require_within_budget(connection, generation, max_change)
+    await retire_previous(connection)
     async with connection.transaction():
         # What came during the last pass is little; appends wait for it, so nothing can slip in before the swap.
         await hold_appends(connection)
@@ -73,6 +99,7 @@ async def go_live(
     )
     # Readers have the bars already, and do without the aggregates meanwhile.
     await refresh_aggregates(connection, generation.checkpoint)
+    await compress_old_bars(connection)
     return Replayed(generation.checkpoint, True, generation, changes)
 
 

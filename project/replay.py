@@ -19,6 +19,7 @@ from project import content
 from project.aggregates import refresh_aggregates
 from project.batch import Batch
 from project.bulk.replay import Progress, decode_archive, no_progress
+from project.columnstore import compress_old_bars
 from project.compare.changes import Changes
 from project.content import Fingerprint
 from project.decide.override import overrides_of
@@ -37,9 +38,11 @@ from project.store import (
     write_status,
 )
 from sql import load_queries
+from sql.timescale import prepare_upserts
 
 _LOGGER = logging.getLogger("project")
-_TAKE_LOCK = load_queries("project.sql")["take_projector_lock"]
+_QUERIES = load_queries("project.sql")
+_TAKE_LOCK, _WAIT_SHORTLY = _QUERIES["take_projector_lock"], _QUERIES["wait_shortly"]
 BATCH_PAYLOADS = 256
 _PART_TICKERS = 2_000
 
@@ -65,8 +68,12 @@ async def projector(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
     Raises: ProjectorBusy while another process has it.
     """
     async with pool.acquire() as connection:
-        if not await connection.fetchval(_TAKE_LOCK):
-            raise ProjectorBusy
+        try:
+            async with connection.transaction():
+                await connection.execute(_WAIT_SHORTLY)
+                await connection.execute(_TAKE_LOCK)
+        except asyncpg.LockNotAvailableError as exc:
+            raise ProjectorBusy from exc
         yield connection  # the pool's reset gives the lock back
 
 
@@ -82,6 +89,7 @@ async def catch_up(
         head = await archive_head(connection)
         caught_up = await catch_up_to(connection, generation, ruleset, head, now, batch_payloads, progress)
         await refresh_aggregates(connection, caught_up.checkpoint)
+        await compress_old_bars(connection)
         return Replayed(caught_up.checkpoint - generation.checkpoint, False, caught_up)
 
 
@@ -131,6 +139,7 @@ async def _take_in(
 
 async def fold_onto(connection: asyncpg.Connection, batch: Batch, ruleset: Ruleset) -> Fingerprint:
     """Fold a batch onto what the tables hold, and return by how much their fingerprint moves."""
+    await prepare_upserts(connection)
     tickers = batch.tickers
     records = fold_kinds(await read_believed(connection, batch.statements), batch.statements)
     changed = [record for folded in records.values() for record in folded.changed]

@@ -128,3 +128,39 @@ LEFT JOIN LATERAL (
     ORDER BY finished.at DESC
     LIMIT 1
 ) AS ended ON true
+
+-- name: last_safeguards
+-- Of each kind the run that started last with its result, and when one last ended that says it passed; no row for a
+-- kind that never ran. $1 kinds
+SELECT
+    wanted.kind,
+    newest.started_at,
+    newest.finished_at,
+    newest.folder,
+    newest.result,
+    passed.at AS passed_at
+FROM unnest($1::text[]) AS wanted (kind)
+CROSS JOIN LATERAL (
+    SELECT
+        started.at AS started_at,
+        finished.at AS finished_at,
+        started.detail ->> 'folder' AS folder,
+        finished.detail AS result
+    FROM archive.run AS started
+    LEFT JOIN archive.run AS finished
+        ON finished.run_id = started.run_id
+        AND finished.phase = 'finished'
+    WHERE started.phase = 'started'
+        AND started.kind = wanted.kind
+    ORDER BY started.at DESC
+    LIMIT 1
+) AS newest
+LEFT JOIN LATERAL (
+    SELECT finished.at
+    FROM archive.run AS finished
+    WHERE finished.phase = 'finished'
+        AND finished.kind = wanted.kind
+        AND finished.detail -> 'passed' = 'true'::jsonb
+    ORDER BY finished.at DESC
+    LIMIT 1
+) AS passed ON true

@@ -18,11 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from sql.connect import database_url, open_owner
-from sql.errors import CONNECTION_LOST, Misuse, WarehouseError
+from sql.errors import SERVER_FAILED, Misuse, WarehouseError, is_connection_lost
 from sql.log import start_log
 from sql.migrate import migrate
 from sql.settings import DatabaseSettings
-from sql.timescale import enable_timescale
+from sql.timescale import enable_timescale, let_jobs_run
 
 T = TypeVar("T")
 _UNFOLDED = 400
@@ -48,10 +48,14 @@ class WarehouseCommand(click.Command):
             _fail(str(exc), code=2)
         except WarehouseError as exc:
             _fail(str(exc), code=1)
-        except CONNECTION_LOST as exc:
-            _fail(f"the database went away in the middle ({type(exc).__name__}); run the command again", code=1)
+        except SERVER_FAILED as exc:
+            _fail(f"the database cannot do its work: {exc.args[0]} ({type(exc).__name__}); its log says more", code=1)
         except click.Abort:
             sys.exit(130)
+        except Exception as exc:
+            if not is_connection_lost(exc):
+                raise
+            _fail(f"the database went away in the middle ({type(exc).__name__}); run the command again", code=1)
 
 
 class WarehouseGroup(WarehouseCommand, click.Group):
@@ -77,6 +81,7 @@ async def ready_database() -> str:
     async with open_owner(url) as owner:
         await enable_timescale(owner)
         await migrate(owner)
+        await let_jobs_run(owner)
     return url
 
 

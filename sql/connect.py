@@ -17,6 +17,15 @@ from sql.settings import DatabaseSettings
 
 _OLDEST_MAJOR = 15
 _CONNECT_TIMEOUT_S = 10.0
+_LOOKS_AFTER_CLIENT = "client_connection_check_interval"
+# Who holds locks and is killed, or whose machine is gone, must not hold them until a long statement has ended, or TCP
+# has lost its patience. Units: as PostgreSQL reads them, milliseconds and seconds.
+_NOTICES_A_LOST_CLIENT = {
+    _LOOKS_AFTER_CLIENT: "250",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
 _UNREADABLE_URL = (
     "DATABASE_URL cannot be read as postgresql://user:password@host:port/database?option=value; "
     "in a password, characters such as @ : / % are written %40 %3A %2F %25"
@@ -31,6 +40,9 @@ class Role(StrEnum):
     READ = "warehouse_read"
     ACCESS = "warehouse_access"
     BACKUP = "warehouse_backup"
+
+
+_LOCKING = (Role.INGEST, Role.PROJECT, Role.BACKUP)
 
 
 def database_url(settings: DatabaseSettings) -> str:
@@ -56,6 +68,8 @@ async def open_pool(
 
     With `repeats` the pool is for few statements that are sent over and over, each by itself: a session is not reset
     when it comes back, which takes a statement of its own, and a statement is planned once for all its parameters.
+    A session in a role that takes locks ends soon after its client does, even within a statement, where the server's
+    platform can tell.
 
     Raises: DatabaseAway; DatabaseError for a database that was never migrated.
     """
@@ -64,15 +78,17 @@ async def open_pool(
         server_settings["statement_timeout"] = str(int(statement_timeout_s * 1000))
     if repeats:
         server_settings["plan_cache_mode"] = "force_generic_plan"
+    if role in _LOCKING:
+        server_settings |= _NOTICES_A_LOST_CLIENT
     with _clear_errors(url):
-        pool = await asyncpg.create_pool(
-            url,
-            min_size=1,
-            max_size=size,
-            timeout=_CONNECT_TIMEOUT_S,
-            server_settings=server_settings,
-            reset=_leave if repeats else None,
-        )
+        try:
+            pool = await _create_pool(url, size, server_settings, repeats)
+        except asyncpg.InvalidParameterValueError as exc:
+            if _LOOKS_AFTER_CLIENT not in str(exc):
+                raise
+            # A server on Windows cannot tell.
+            del server_settings[_LOOKS_AFTER_CLIENT]
+            pool = await _create_pool(url, size, server_settings, repeats)
     try:
         yield pool
     finally:
@@ -96,6 +112,17 @@ async def open_owner(url: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
+async def _create_pool(url: str, size: int, server_settings: dict[str, str], repeats: bool) -> asyncpg.Pool:
+    return await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        timeout=_CONNECT_TIMEOUT_S,
+        server_settings=server_settings,
+        reset=_leave if repeats else None,
+    )
+
+
 async def _leave(connection: object) -> None:
     """Leave a session as it is."""
 
@@ -111,6 +138,10 @@ def _clear_errors(url: str) -> Iterator[None]:
         raise DatabaseAway(address(url)) from exc
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as exc:
         raise DatabaseError(f"database {address(url)} refuses the user or password of DATABASE_URL") from exc
+    except asyncpg.InsufficientPrivilegeError as exc:
+        raise DatabaseError(
+            f"database {address(url)} refuses the login of its URL: {exc.args[0]}; `ops logins` says what each may do"
+        ) from exc
     except asyncpg.InvalidCatalogNameError as exc:
         raise DatabaseError(f"database {address(url)} does not exist") from exc
     except asyncpg.PostgresError as exc:

@@ -5,6 +5,7 @@ last one. This module adds what it lacks: settings fit for a warehouse, and a cl
 folder can have wrong with it.
 """
 
+import atexit
 import contextlib
 import os
 import re
@@ -15,6 +16,7 @@ import warnings
 from pathlib import Path
 
 import psutil
+from fasteners import InterProcessLock  # type: ignore[import-untyped]
 
 from sql.errors import EmbeddedServerError
 
@@ -54,7 +56,7 @@ def start_embedded(folder: Path) -> str:
     deadline = time.monotonic() + _START_LIMIT_S
     while True:
         try:
-            server = get_server(cluster, start=False)
+            server = _server_of(cluster)
             with server._lock:  # another process may be at the same, and its pid file not yet written
                 _clear_after_kill(cluster)
                 _create_cluster(cluster)
@@ -78,6 +80,31 @@ def release_embedded(folder: Path) -> None:
     server = PostgresServer._instances.get((folder / "postgres").resolve())
     if server is not None:
         server.cleanup()
+        atexit.unregister(server._cleanup)  # it would make the folder of its lock again
+
+
+def stop_embedded(folder: Path) -> None:
+    """Stop the server of `folder`, which this process has started or joined, whoever else uses it."""
+    server = PostgresServer._instances.get((folder / "postgres").resolve())
+    if server is not None:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ends by itself just now
+            server.stop()
+
+
+def is_running(folder: Path) -> bool:
+    """Tell whether the server of `folder` lives, ready or not."""
+    return _is_coming_up(folder.resolve() / "postgres")
+
+
+def _server_of(cluster: Path) -> PostgresServer:
+    """Return the wheel's handle, with its lock beside the cluster.
+
+    The wheel's own is one file in a folder for temporary files: there it is another for a service with a private one,
+    and a second user of the machine may not open it.
+    """
+    server = get_server(cluster, start=False)
+    vars(server).setdefault("_lock", InterProcessLock(cluster.with_name("postgres.lock")))
+    return server
 
 
 def _require_usable(folder: Path, cluster: Path) -> None:

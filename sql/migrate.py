@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from sql import ROOM, load_queries
-from sql.errors import MigrationError
+from sql.errors import MigrationError, NotMigrated
 
 _QUERIES = load_queries("migrate.sql")
 _LOCK = _QUERIES["take_migration_lock"]
@@ -53,10 +53,20 @@ def read_migrations(folder: Path = ROOM / "migrations") -> list[Migration]:
 async def migrate(connection: asyncpg.Connection, migrations: list[Migration] | None = None) -> list[str]:
     """Apply what is missing and return the names of what was applied; safe to run again, and by several at once.
 
+    A login without the owner's rights finds a database that is up to date to be so.
+
     Raises: MigrationError when an applied migration was edited or is unknown here, or when one fails; each migration
-    is one transaction, so a failed one leaves nothing behind.
+    is one transaction, so a failed one leaves nothing behind. NotMigrated when something is missing and this
+    connection's user may not add it.
     """
     wanted = read_migrations() if migrations is None else migrations
+    try:
+        return await _migrate(connection, wanted)
+    except asyncpg.InsufficientPrivilegeError as exc:
+        raise NotMigrated(exc.args[0]) from exc
+
+
+async def _migrate(connection: asyncpg.Connection, wanted: list[Migration]) -> list[str]:
     applied_now = []
     for migration in await _missing(connection, wanted):
         async with connection.transaction():

@@ -3,7 +3,11 @@
 
 -- name: take_projector_lock
 -- One projector at a time; held by the session.
-SELECT pg_try_advisory_lock(hashtextextended('warehouse.project', 0))
+SELECT pg_advisory_lock(hashtextextended('warehouse.project', 0))
+
+-- name: wait_shortly
+-- A projector that was just killed holds the lock until the server notices.
+SET LOCAL lock_timeout = '2s'
 
 -- name: use_schema
 -- $1 schema

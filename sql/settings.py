@@ -44,14 +44,19 @@ class DatabaseSettings(msgspec.Struct, frozen=True):
         Raises: InvalidSetting when the URL is not a postgres one.
         """
         return cls(
-            url=_postgres_url(environ.get("DATABASE_URL", "").strip()),
+            url=read_postgres_url(environ, "DATABASE_URL"),
             folder=read_setting(environ, "WAREHOUSE_DATA", _default_folder(), _absolute, "must be a folder"),
         )
 
 
-def _postgres_url(text: str) -> str | None:
+def read_postgres_url(environ: Mapping[str, str], name: str) -> str | None:
+    """Return a variable that is the URL of a postgres, None where it is unset or empty.
+
+    Raises: InvalidSetting when it is none; its value is not shown, since it may hold a password.
+    """
+    text = environ.get(name, "").strip()
     if text and not text.startswith(("postgresql://", "postgres://")):
-        raise InvalidSetting("DATABASE_URL", "(hidden)", "must begin with postgresql://")  # it may hold a password
+        raise InvalidSetting(name, "(hidden)", "must begin with postgresql://")
     return text or None
 
 

@@ -22,7 +22,8 @@ REGISTRY_HOSTS += [f"{name}.{end}" for name, end in (("anaconda", "org"), ("jsde
 MACHINE_PATH = re.compile(r"(?<![\w.])/" + "work/")
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME)\b|NotImplemented" + "Error")
 SETTING = re.compile(
-    r"""read_setting\(\s*\w+,\s*"(\w+)"|environ(?:\.get\(|\[)\s*"(\w+)"|getenv\(\s*"(\w+)"|envvar="(\w+)\""""
+    r"""read_(?:setting|postgres_url)\(\s*\w+,\s*"(\w+)"|environ(?:\.get\(|\[)\s*"(\w+)"|getenv\(\s*"(\w+)\""""
+    r"""|(?:envvar|setting)="(\w+)\""""
 )
 # Of the system and of the shell, not of ours.
 NOT_OURS = {"PATH", "HOME"}
@@ -105,7 +106,8 @@ def test_every_setting_that_the_code_reads_is_documented(document: str) -> None:
 
 def test_every_setting_of_the_example_is_read_by_the_code() -> None:
     listed = set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    assert listed - _settings() == set()
+    composed = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    assert listed - _settings() - composed == set()
 
 
 def _settings() -> set[str]:

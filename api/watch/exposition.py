@@ -2,7 +2,7 @@
 
 import datetime as dt
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from api.errors import RefusedRequest
 from api.watch.facts import ArchiveFacts, Facts, LastRun, ProjectionFacts
 from api.watch.fresh import Freshness
+from api.watch.safeguards import Safeguard
 
 _BUILD = {"version": version("market-data-warehouse"), "python": platform.python_version()}
 
@@ -30,6 +31,7 @@ class WarehouseMetrics(Collector):
         if isinstance(self.facts, Facts):
             yield from _of_archive(self.facts.archive)
             yield from _of_runs(list(self.facts.archive.runs.values()))
+            yield _of_safeguards(self.facts.archive.safeguards)
             yield from _of_lag(self.facts, self.now)
             projection = self.facts.projection
             is_readable = isinstance(projection, ProjectionFacts)
@@ -66,6 +68,15 @@ def _of_runs(runs: list[LastRun]) -> Iterator[Metric]:
             finished.add_metric((run.kind,), run.ended_at.timestamp())
             succeeded.add_metric((run.kind,), bool(run.succeeded))
     yield from (started, finished, succeeded)
+
+
+def _of_safeguards(safeguards: Mapping[str, Safeguard]) -> Metric:
+    """Return what an age is counted from: `time() - warehouse_run_passed_timestamp_seconds`."""
+    passed = _by_kind("passed_timestamp_seconds", "When a backup or a drill last ended well; no sample where none did.")
+    for kind, safeguard in safeguards.items():
+        if safeguard.passed_at is not None:
+            passed.add_metric((kind,), safeguard.passed_at.timestamp())
+    return passed
 
 
 def _by_kind(what: str, help_text: str) -> GaugeMetricFamily:

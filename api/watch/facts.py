@@ -19,6 +19,7 @@ from api.warehouse import Warehouse
 from api.watch.archive_size import ArchiveSize
 from api.watch.due import closed_by, last_deadline
 from api.watch.patience import DATABASE_ERRORS, WITHIN_S
+from api.watch.safeguards import SAFEGUARDS, Safeguard, read_safeguards
 from api.watch.settings import WatchSettings
 from archive.read import archive_head
 from archive.runs import lock_is_held
@@ -34,7 +35,7 @@ _OLDEST_AFTER, _DISK_BYTES = _QUERIES["oldest_after"], _QUERIES["archive_disk_by
 _LAST_RUNS = _QUERIES["last_runs"]
 
 FETCHING_KINDS = ("nightly", "backfill", "flat_files")
-KINDS = (*FETCHING_KINDS, "backup", "drill")
+KINDS = (*FETCHING_KINDS, *SAFEGUARDS)
 """The kinds of run that are told of."""
 _SCHEDULER_LOCK, _INGEST_LOCK = "warehouse.scheduler", "warehouse.ingest"
 
@@ -62,6 +63,7 @@ class ArchiveFacts(msgspec.Struct, frozen=True):
     disk_bytes: int
     oldest_waiting: dt.datetime | None
     runs: dict[str, LastRun]
+    safeguards: dict[str, Safeguard]
     is_scheduled: bool
     is_fetching: bool
 
@@ -171,6 +173,7 @@ class Watch:
             disk_bytes=await connection.fetchval(_DISK_BYTES),
             oldest_waiting=await connection.fetchval(_OLDEST_AFTER, checkpoint),
             runs=await _read_runs(connection, KINDS),
+            safeguards=await read_safeguards(connection),
             is_scheduled=await lock_is_held(connection, _SCHEDULER_LOCK),
             is_fetching=await lock_is_held(connection, _INGEST_LOCK),
         )

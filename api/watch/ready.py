@@ -50,7 +50,7 @@ async def _read_checks(warehouse: Warehouse) -> list[Check]:
         async with asyncio.timeout(WITHIN_S):
             async with warehouse.projection.pool.acquire() as connection:
                 await connection.fetchval(_ANSWERS)
-                migrations = _check_migrations(await _applied(connection), _own_migrations())
+                migrations = await check_migrations(connection)
             projection = await _check_projection(warehouse)
     except DATABASE_ERRORS as exc:
         return [_away(exc)]
@@ -61,6 +61,11 @@ def _away(exc: Exception) -> Check:
     why = f"does not answer within {WITHIN_S:g} s" if isinstance(exc, TimeoutError) else "cannot be reached"
     todo = "start it, or see its log; the API finds it by itself once it is back"
     return Check("database", "failed", type(exc).__name__, None, f"the database {why}", todo)
+
+
+async def check_migrations(connection: asyncpg.Connection) -> Check:
+    """Return whether the migrations of this software, and no others, are applied."""
+    return _compare_migrations(await _applied(connection), _own_migrations())
 
 
 @cache
@@ -75,11 +80,11 @@ async def _applied(connection: asyncpg.Connection) -> dict[str, str]:
     return {row["name"]: row["checksum"] for row in await connection.fetch(_APPLIED)}
 
 
-def _check_migrations(applied: Mapping[str, str], own: list[Migration]) -> Check:
+def _compare_migrations(applied: Mapping[str, str], own: list[Migration]) -> Check:
     newest, bound = max(applied, default=None), own[-1].name
     wanted = {migration.name: migration.checksum for migration in own}
     if missing := sorted(wanted.keys() - applied.keys()):
-        found, todo = f"{', '.join(missing)} is not applied", "restart the API, or run: archive stats; both apply it"
+        found, todo = f"{', '.join(missing)} is not applied", "run: ops migrate; every other command applies it, too"
     elif unknown := sorted(applied.keys() - wanted.keys()):
         found, todo = f"{', '.join(unknown)} is of a newer version of this software", "update this software, restart it"
     elif edited := sorted(name for name in wanted if wanted[name] != applied[name]):

@@ -1,13 +1,15 @@
 """The `project` command, as a process of its own: how a night has projected what it fetched.
 
-Ingest imports nothing of the projector. The archive and this command line are where they meet.
+Ingest imports nothing of the projector. The archive and this command line are where they meet. So the login that
+fetches need not have the projector's rights: PROJECT_DATABASE_URL, where set, is the DATABASE_URL of that process.
 """
 
 import asyncio
+import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import msgspec
 
 from ingest.errors import ProjectFailed
 from ingest.night.stop import NightStop
+from sql.settings import read_postgres_url
 
 Facts = dict[str, Any]
 _FACTS = msgspec.json.Decoder(Facts)
@@ -25,14 +28,29 @@ def project_command() -> str:
     return str(Path(sys.argv[0]).with_name("project"))
 
 
-async def run_project(command: Sequence[str], stop: NightStop, *, read_facts: bool = False) -> Facts | None:
+def project_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment of the `project` command: ours, with PROJECT_DATABASE_URL as its DATABASE_URL where set.
+
+    Raises: InvalidSetting, without the value, when that is no URL of a postgres.
+    """
+    url = read_postgres_url(environ, "PROJECT_DATABASE_URL")
+    return {**environ, "DATABASE_URL": url} if url else {**environ}
+
+
+async def run_project(
+    command: Sequence[str], stop: NightStop, *, read_facts: bool = False, environ: Mapping[str, str] | None = None
+) -> Facts | None:
     """Run the `project` command to its end; what it says goes through, but the facts of `--json` if those are read.
+
+    Without `environ` it has this process's environment.
 
     Raises: ProjectFailed; StopRequested when `stop` was asked for, once the command has ended.
     """
     stop.check()
     try:
-        process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE if read_facts else None)
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=DEVNULL, stdout=PIPE if read_facts else None, env=environ
+        )
     except OSError as exc:
         raise ProjectFailed(f"{command[0]} cannot be started ({exc.strerror})") from exc
     try:

@@ -1,0 +1,46 @@
+"""`ops watch`: say whether the warehouse is looked after, and tell somebody when it is not; by the hour, from cron."""
+
+import asyncio
+import datetime as dt
+
+import click
+
+from api.watch.settings import WatchSettings
+from ops.watch.errors import InTrouble
+from ops.watch.look import look
+from ops.watch.settings import AlertSettings, SafeguardSettings
+from ops.watch.show import print_checks
+from ops.watch.told import told_file
+from ops.watch.watch import announce, send_test
+from sql.command import WarehouseCommand, json_option, print_json
+from sql.settings import DatabaseSettings
+
+
+@click.command(cls=WarehouseCommand)
+@click.option("--test", "is_test", is_flag=True, help="Only send a test message, and look at nothing.")
+@json_option
+def watch(is_test: bool, as_json: bool) -> None:
+    """Look whether nightly, backup and drill happened and went well, and tell somebody if not.
+
+    Trouble is told through ALERT_URL and ALERT_COMMAND, once a day while it lasts, and once when it is over;
+    HEARTBEAT_URL is called where all is well. Exit 1 while there is trouble.
+    """
+    alert, database = AlertSettings.from_environ(), DatabaseSettings.from_environ()
+    if is_test:
+        told = asyncio.run(send_test(alert, database, _now()))
+        click.echo(f"the test message was delivered ({told} of {told})")
+        return
+    fresh, safeguards = WatchSettings.from_environ(), SafeguardSettings.from_environ()
+    checks = asyncio.run(look(database, fresh, safeguards, _now))
+    if as_json:
+        print_json(checks)
+    else:
+        print_checks(checks)
+    asyncio.run(announce(checks, alert, database, told_file(database), _now()))
+    failed = [check.name for check in checks if check.status == "failed"]
+    if failed:
+        raise InTrouble(failed)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
