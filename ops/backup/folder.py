@@ -106,8 +106,7 @@ def list_backups(folder: Path) -> list[Path]:
     try:
         found = [path for path in (folder / BACKUPS).iterdir() if _NAME.fullmatch(path.name)]
     except FileNotFoundError:
-        if not folder.is_dir():
-            raise FolderUnusable(folder, "is not there; is its disk mounted?") from None
+        _require_there(folder)
         return []
     except OSError as exc:
         raise FolderUnusable(folder, exc.strerror or "cannot be read") from exc
@@ -206,12 +205,18 @@ def hold_folder(folder: Path, command: str, now: dt.datetime, *, alone: bool) ->
         os.close(descriptor)
 
 
+def _require_there(folder: Path) -> None:
+    if not folder.is_dir():
+        raise FolderUnusable(folder, "is not there; is its disk mounted?")
+
+
 def _open_lock(folder: Path, alone: bool) -> int | None:
+    _require_there(folder)
     path = folder / _LOCK
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as exc:
-        if alone or not folder.is_dir():
+        if alone:
             raise FolderUnusable(folder, f"cannot be written: {exc.strerror}") from exc
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -166,7 +166,7 @@ async def _restore_into(
         appended=appended,
         chain_hash=backup.archive.chain.hex(),
         api_keys=api_keys,
-        projection="none" if live is None else "loaded" if loaded else "found" if put_back is None else "rebuilt",
+        projection=_how(live, put_back, loaded),
         why=way.why,
         bars=bars,
         checkpoint=None if live is None else live.checkpoint,
@@ -190,6 +190,14 @@ async def _project(
     checkpoint = opened.backup.head if part is None else part.generation.checkpoint
     with around.show("projecting", "payloads") as progress:
         return await rebuild_projection(url, ruleset, checkpoint, around.now, progress), False, way
+
+
+def _how(live: Generation | None, put_back: PutBack | None, loaded: bool) -> str:
+    if live is None:
+        return "none"
+    if put_back is None:
+        return "found"
+    return "loaded" if loaded else "rebuilt"
 
 
 async def _require_chain(connection: asyncpg.Connection, backup: Backup) -> None:

@@ -8,11 +8,9 @@ BackupError
 ├── DrillRunning      another process drills with this database
 ├── DrillStopped      the drill was asked to end
 ├── DrillFailed       what was restored is not what it should be
-├── NoRoomForDrill    the folder for temporary files has too little space for a database
+├── NoRoomForDrill    there is too little space for the drill's database
 └── ScratchRefused    the server makes no database for the drill
 """
-
-from pathlib import Path
 
 from ops.backup.errors import BackupError
 
@@ -79,10 +77,9 @@ class DrillFailed(BackupError):
 class NoRoomForDrill(BackupError):
     """`folder` has fewer bytes `free` than the scratch database is estimated to need."""
 
-    def __init__(self, folder: Path, needed: int, free: int) -> None:
+    def __init__(self, folder: str, needed: int, free: int, instead: str) -> None:
         super().__init__(
-            f"folder {folder} for temporary files: the drill's database needs about {needed:,} bytes, {free:,} are "
-            "free; set TMPDIR to another folder, or use --scratch server"
+            f"the drill's database needs about {needed:,} bytes in {folder}, {free:,} are free; or: {instead}"
         )
 
 

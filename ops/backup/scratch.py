@@ -32,6 +32,7 @@ _QUERIES = load_queries("drill.sql")
 _MAY_MAKE = _QUERIES["may_make_databases"]
 _PREFIX = _QUERIES["scratch_prefix"]
 _NAMED = _QUERIES["databases_named"]
+_DATA_DIRECTORY = load_queries("ops_watch.sql")["data_directory"]
 _CREATE, _DROP = _QUERIES["create_database_statement"], _QUERIES["drop_database_statement"]
 
 _FOLDERS = "warehouse-drill-"
@@ -53,7 +54,7 @@ async def scratch_database(
     """Yield the URL of a migrated, empty database and where it is; None as a place takes the server where it may.
 
     `live` is a connection to the live database as its own user, and the only one that has a scratch database of it.
-    `needed_bytes` must be free for an embedded server; on another server nobody here can tell.
+    `needed_bytes` must be free where the database will be; of a server elsewhere nobody here can tell.
 
     Raises: NoRoomForDrill, ScratchRefused.
     """
@@ -61,7 +62,12 @@ async def scratch_database(
     await asyncio.to_thread(_sweep_folders)
     if place is None:
         place = Place.SERVER if await live.fetchval(_MAY_MAKE) else Place.EMBEDDED
-    made = _on_the_server(live, live_url) if place is Place.SERVER else _embedded(needed_bytes)
+    if place is Place.SERVER:
+        _require_room(await live.fetchval(_DATA_DIRECTORY), needed_bytes, "--scratch embedded")
+        made = _on_the_server(live, live_url)
+    else:
+        _require_room(tempfile.gettempdir(), needed_bytes, "TMPDIR set to another folder")
+        made = _embedded()
     async with made as url:
         async with open_owner(url) as owner:
             await enable_timescale(owner)
@@ -92,8 +98,7 @@ async def _sweep_databases(live: asyncpg.Connection) -> None:
 
 
 @asynccontextmanager
-async def _embedded(needed_bytes: int) -> AsyncIterator[str]:
-    _require_room(needed_bytes)
+async def _embedded() -> AsyncIterator[str]:
     folder = Path(tempfile.mkdtemp(prefix=_FOLDERS))
     with (folder / _IN_USE).open("w") as mark:
         fcntl.flock(mark, fcntl.LOCK_EX)
@@ -106,11 +111,14 @@ async def _embedded(needed_bytes: int) -> AsyncIterator[str]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _require_room(needed_bytes: int) -> None:
-    folder = Path(tempfile.gettempdir())
-    free = shutil.disk_usage(folder).free
+def _require_room(folder: str | None, needed_bytes: int, instead: str) -> None:
+    """Refuse a folder of this machine with too little space: the disk may be the one that the live database is on."""
+    try:
+        free = shutil.disk_usage(folder or "").free
+    except OSError:  # of another machine, or hidden from this user
+        return
     if free < needed_bytes:
-        raise NoRoomForDrill(folder, needed_bytes, free)
+        raise NoRoomForDrill(str(folder), needed_bytes, free, instead)
 
 
 def _sweep_folders() -> None:

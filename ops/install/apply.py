@@ -3,6 +3,7 @@
 With a root folder it writes there instead, and tells systemd nothing.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -84,8 +85,10 @@ def carry_out(plan: Plan, on: Applied, say: Say, *, overwrite: bool) -> None:
         say(f"enabled and started {unit} (undo: {command} disable --now {unit})")
 
 
-def take_back(paths: Sequence[Path], on: Applied, say: Say, *, dry_run: bool) -> None:
+def take_back(paths: Sequence[Path], folder: Path, on: Applied, say: Say, *, dry_run: bool) -> None:
     """Disable units and remove files that `carry_out` wrote; what a person edited stays, and is named.
+
+    `folder` goes too once it is empty.
 
     Raises: SystemdRefused.
     """
@@ -103,6 +106,8 @@ def take_back(paths: Sequence[Path], on: Applied, say: Say, *, dry_run: bool) ->
         say(f"{'would remove' if dry_run else 'removed'} {path}")
         if not dry_run:
             path.unlink()
+            with contextlib.suppress(OSError):
+                on.here(folder).rmdir()  # it may hold what is not ours
     if on.systemd is not None and not dry_run:
         on.systemd.tell("daemon-reload")
 

@@ -1,5 +1,6 @@
 """`ops cron`: what ops/crontab says, on time, where there is neither cron nor systemd, as in a container."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import click
 from ingest.night.stop import NightStop
 from ingest.options import stoppable, utc_now
 from ingest.stop import StopRequested
+from ops.backup.options import folder_argument
 from ops.install.crontab import parse_crontab, shipped_crontab
 from ops.install.jobs import Job, run_jobs
 from sql.command import WarehouseCommand, run
@@ -16,9 +18,7 @@ _WATCH = "ops watch"
 
 
 @click.command(cls=WarehouseCommand)
-@click.argument(
-    "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
-)
+@folder_argument
 @click.option(
     "--crontab",
     "file",
@@ -30,6 +30,7 @@ def cron(folder: Path, file: Path | None) -> None:
 
     Times are those of this process's time zone (TZ). When a job fails, `ops watch` runs at once.
     """
+    os.environ["BACKUP_DIR"] = str(folder)  # `ops watch` looks there too, and is a job like any other
     text = file.read_text() if file else shipped_crontab()
     commands = Path(sys.executable).parent
     jobs = [

@@ -41,7 +41,13 @@ _cron = click.option("--cron", is_flag=True, help="Not systemd: the jobs of ops/
 @_dry_run
 @click.option("--user", "name", help="The user that services run as. Default: the one who called sudo.")
 @_as_user
-@click.option("--backup-dir", type=_FOLDER, help="Where backups go; without it nothing is backed up.")
+@click.option(
+    "--backup-dir",
+    type=_FOLDER,
+    envvar="BACKUP_DIR",
+    show_envvar=True,
+    help="Where backups go; without it nothing is backed up.",
+)
 @_cron
 @_root
 @click.option("--overwrite", is_flag=True, help="Replace units that were edited, too.")
@@ -84,9 +90,10 @@ def uninstall(dry_run: bool, as_user: bool, root: Path | None) -> None:
     if root is None and not dry_run and not as_user:
         require_root("uninstalling")
     units = units_folder(as_user=as_user)
-    paths = [*(units / unit for unit in shipped_units()), config_folder(as_user=as_user) / _SETTINGS]
+    config = config_folder(as_user=as_user)
+    paths = [*(units / unit for unit in shipped_units()), config / _SETTINGS]
     on = Applied(root, Systemd(as_user) if root is None else None)
-    take_back([*paths, *([] if as_user else [CRON_FILE])], on, click.echo, dry_run=dry_run)
+    take_back([*paths, *([] if as_user else [CRON_FILE])], config, on, click.echo, dry_run=dry_run)
 
 
 def _units_plan(user: pwd.struct_passwd | None, backup_dir: Path | None, root: Path | None) -> Plan:

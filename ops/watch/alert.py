@@ -28,16 +28,8 @@ BETWEEN_TRIES = wait_exponential(multiplier=1, max=8)
 _PATIENCE = aiohttp.ClientTimeout(total=10.0)
 _COMMAND_WITHIN_S = 60.0
 _AGAIN = (408, 425, 429)
-_SECRETS = (
-    "ALERT_URL",
-    "ALERT_COMMAND",
-    "HEARTBEAT_URL",
-    "POLYGON_API_KEY",
-    "FLAT_FILES_KEY_ID",
-    "FLAT_FILES_SECRET",
-    "DATABASE_URL",
-    "PROJECT_DATABASE_URL",
-)
+_SECRETS = ("ALERT_URL", "ALERT_COMMAND", "HEARTBEAT_URL")
+_SECRETS_END = ("DATABASE_URL", "PASSWORD", "API_KEY", "KEY_ID", "SECRET")
 
 Wait = Callable[[RetryCallState], float]
 _Job = Callable[[], Awaitable[None]]
@@ -122,8 +114,12 @@ async def _call(url: SecretUrl, body: bytes | None = None) -> None:
         raise kind(f"it answered {status}")
 
 
+def _is_secret(name: str) -> bool:
+    return name in _SECRETS or name.endswith(_SECRETS_END)
+
+
 async def _run(command: tuple[str, ...], text: str, body: bytes) -> None:
-    environ = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    environ = {name: value for name, value in os.environ.items() if not _is_secret(name)}
     try:
         process = await asyncio.create_subprocess_exec(
             *command,

@@ -6,7 +6,7 @@ It proves no file: `ops backups DIR --check` does.
 import datetime as dt
 from pathlib import Path
 
-from api.watch.check import Check
+from api.watch.check import Check, Level
 from api.watch.safeguards import Safeguard
 from ops.backup.folder import list_backups, read_backup
 from sql.errors import WarehouseError
@@ -15,13 +15,19 @@ _NAME = "backup_folder"
 _TODO = "run: ops backup DIR; ops backups DIR --check proves every file"
 
 
-def check_backup_folder(folder: Path, last: Safeguard | None, max_age: dt.timedelta | None, now: dt.datetime) -> Check:
-    """Judge the newest backup in a folder; `last` is what the ledger says of the last one."""
+def check_backup_folder(
+    folder: Path, last: Safeguard | None, max_age: dt.timedelta | None, now: dt.datetime, *, is_new: bool = False
+) -> Check:
+    """Judge the newest backup in a folder; `last` is what the ledger says of the last one, None for unknown.
+
+    `is_new`: by the ledger there never was a good one.
+    """
     bound = None if max_age is None else max_age / dt.timedelta(days=1)
     try:
         found = list_backups(folder)
         if not found:
-            return Check(_NAME, "failed", None, bound, f"there is no backup in {folder}", _TODO)
+            level: Level = "warn" if is_new else "failed"
+            return Check(_NAME, level, None, bound, f"there is no backup in {folder}", _TODO)
         newest = read_backup(found[-1])
     except WarehouseError as exc:
         return Check(_NAME, "failed", None, bound, str(exc), _TODO)

@@ -8,7 +8,7 @@ import asyncpg
 from api.watch.check import Check
 from archive.chain import GENESIS, chain_hash
 from archive.errors import DamagedPayload
-from archive.read import archive_head, payload_of, read_rows
+from archive.read import Connection, archive_head, payload_of, read_rows
 from sql import load_queries
 
 _QUERIES = load_queries("ops_watch.sql")
@@ -18,15 +18,15 @@ _NAME = "chain"
 _ALTERED = "run: archive verify; it names the first bad payload. Then restore from a backup"
 
 
-async def check_chain(pool: asyncpg.Pool, *, is_fetching: bool) -> Check:
+async def check_chain(connection: Connection, *, is_fetching: bool) -> Check:
     """Return whether the newest seal agrees and the newest payloads are what was archived."""
-    seal = await pool.fetchrow(_NEWEST_SEAL)
-    head = await archive_head(pool)
+    seal = await connection.fetchrow(_NEWEST_SEAL)
+    head = await archive_head(connection)
     sealed = 0 if seal is None else seal["to_seq"]
     if seal is not None and seal["agrees"] is not True:
         found = f"payload {sealed:,}, or one before it, is not what was sealed at {seal['sealed_at']:%Y-%m-%dT%H:%MZ}"
         return Check(_NAME, "failed", sealed, head, found, _ALTERED)
-    broken = await _first_broken(pool, max(head - NEWEST, 0), head)
+    broken = await _first_broken(connection, max(head - NEWEST, 0), head)
     if broken is not None:
         return Check(_NAME, "failed", broken, head, f"payload {broken:,} is not what was archived", _ALTERED)
     looked_at = min(head, NEWEST)
@@ -36,13 +36,13 @@ async def check_chain(pool: asyncpg.Pool, *, is_fetching: bool) -> Check:
     return Check(_NAME, "ok", sealed, head, found)
 
 
-async def _first_broken(pool: asyncpg.Pool, after: int, head: int) -> int | None:
+async def _first_broken(connection: Connection, after: int, head: int) -> int | None:
     """Return the first payload after `after` that does not follow from the one before it, or whose body changed."""
-    before = await pool.fetchval(_CHAIN_HASH, after) if after else GENESIS
+    before = await connection.fetchval(_CHAIN_HASH, after) if after else GENESIS
     expected = after + 1
     if before is None:
         return after
-    async for row in read_rows(pool, after, head):
+    async for row in read_rows(connection, after, head):
         if row["archive_seq"] != expected or chain_hash(before, row) != row["chain_hash"] or not _has_body(row):
             return expected
         before, expected = row["chain_hash"], expected + 1

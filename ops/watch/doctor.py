@@ -226,7 +226,8 @@ def _check_places(settings: Settings, visit: _Visit, now: dt.datetime) -> list[C
     if safeguards is not None and safeguards.folder is not None:
         checks.append(check_backup_disk(safeguards.folder))
         last = None if visit.seen is None else visit.seen.facts.archive.safeguards.get("backup")
-        checks.append(check_backup_folder(safeguards.folder, last, safeguards.backup_max_age, now))
+        is_new = visit.seen is not None and (last is None or last.passed_at is None)
+        checks.append(check_backup_folder(safeguards.folder, last, safeguards.backup_max_age, now, is_new=is_new))
     if settings.alert is not None:
         checks.append(check_alerts(settings.alert))
     return checks

@@ -103,6 +103,7 @@ async def test_stats_counts_payloads_and_bytes(command_environ: dict[str, str], 
             "stored_bytes": facts["stored_bytes"],
         }
     ]
+    assert isinstance(facts["disk_bytes"], int)
     assert facts["disk_bytes"] > facts["stored_bytes"]
     shown = run_command(command_environ, "archive", "stats")
     assert shown.stdout.decode().endswith(f"on disk: {facts['disk_bytes']:,} bytes, with indexes\n")

@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 
 from archive import portable
-from archive.chain import seal_archive
+from archive.chain import GENESIS, seal_archive
 from archive.errors import DamagedPayload, DifferentArchive, UnusableExport
-from archive.portable import export_archive, import_archive
+from archive.portable import check_segment, export_archive, import_archive, write_segment
 from archive.runs import finish_run, start_run
 from archive.verify import verify_archive
 from sql.connect import Role, open_owner, open_pool
@@ -126,6 +126,26 @@ async def test_an_export_refuses_a_folder_of_another_archive(
     await export_archive(ingest_pool, tmp_path)
     with pytest.raises(DifferentArchive):
         await export_archive(elsewhere, tmp_path)
+
+
+async def test_the_same_payloads_give_the_same_file(ingest_pool: asyncpg.Pool, tmp_path: Path) -> None:
+    """So a damaged file can be written anew, and its SHA-256 is the recorded one again."""
+    await _archive(ingest_pool, 1, 4)
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    first = await write_segment(ingest_pool, tmp_path / "first", 1, 4, GENESIS)
+    assert await write_segment(ingest_pool, tmp_path / "second", 1, 4, GENESIS) == first
+    check_segment(tmp_path / "second", first)
+
+
+async def test_a_missing_payload_is_not_exported(
+    ingest_pool: asyncpg.Pool, tamper: Callable[[str], Awaitable[None]], tmp_path: Path
+) -> None:
+    await _archive(ingest_pool, 1, 3)
+    await tamper("DELETE FROM archive.payload WHERE archive_seq = 2")
+    with pytest.raises(DamagedPayload, match="payload 2 is damaged: it is missing"):
+        await export_archive(ingest_pool, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_an_altered_payload_is_not_exported(

@@ -8,7 +8,6 @@ nothing of what the commands do.
 
 import asyncio
 import datetime as dt
-import faulthandler
 import os
 import selectors
 import signal
@@ -242,9 +241,19 @@ class _Parent:
             os.close(file)
         for end in (self._woken, self._wakes):
             os.close(end)
-        faulthandler.register(signal.SIGUSR1)
+        signal.signal(signal.SIGUSR1, lambda *_: _say_where())
         sys.argv = job.words
         self._commands[job.words[0]]()
+
+
+def _say_where() -> None:
+    """Say where each task waits, for whoever finds out why a command does not end."""
+    for task in asyncio.all_tasks():
+        task.print_stack()
+        awaited = getattr(task.get_coro(), "cr_await", None)
+        while awaited is not None:
+            print("  awaits", awaited, file=sys.stderr)
+            awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
 
 
 def _tell_who_ended() -> None:

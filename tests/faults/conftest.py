@@ -5,6 +5,7 @@ something to read, to rebuild and to lose.
 """
 
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -187,7 +188,10 @@ def fresh_world(
         try:
             async with open_world(place, machine, fault_forks, site.environ, targets_of(place), tally) as world:
                 world.clock, world.disk = site.clock, site.disk
+                world.home = site.folder / f"home-{uuid.uuid4().hex[:8]}"
+                world.home.mkdir()
                 yield world
+                shutil.rmtree(world.home, ignore_errors=True)
         finally:
             if isinstance(machine, Embedded):
                 machine.remove()

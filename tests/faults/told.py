@@ -18,7 +18,7 @@ from tests.faults.world import World
 _A_DRIP = 4_000
 _WORKERS = 2
 _DAY_S = 86_400
-_BUSY = ("another run is", "another process is projecting")
+_BUSY = ("another run is", "another process is projecting", "is in use by")
 _KIB = 1024
 
 
@@ -220,6 +220,75 @@ async def clock_jumps(world: World, story: Story) -> None:
     world.tally.injected += 1
 
 
+async def _backing_up(world: World, story: Story) -> Running:
+    """Let one fetch while a backup is made, after another in some stories, and wait until the moment of the story."""
+    if story.pick(0, 2):
+        await world.succeed("ops", "backup", str(world.backups))
+    await _fetching(world, story)
+    running = await world.start("ops", "backup", str(world.backups))
+    if story.pick(1, 2):
+        await world.part_is_there(running)
+        await asyncio.sleep(story.delay_s / 5)
+    else:
+        await asyncio.sleep(story.delay_s)
+    return running
+
+
+async def kill_backup(world: World, story: Story) -> None:
+    """SIGKILL of a backup: what is there is a whole one, or none; the next one goes on."""
+    await world.kill(await _backing_up(world, story))
+    await world.quiet()
+    await world.locks_are_free()
+    await world.backups_are_whole()
+
+
+async def two_backups(world: World, story: Story) -> None:
+    """Two backups into one folder at once."""
+    first = await _backing_up(world, story)
+    second = await world.start("ops", "backup", str(world.backups))
+    world.tally.injected += 1
+    await _one_at_least(world, first, second)
+    await world.quiet()
+    await world.backups_are_whole()
+
+
+async def backup_disk_full(world: World, story: Story) -> None:
+    """The disk under the backups is full: in the middle, or from the first byte on."""
+    assert world.disk is not None
+    if story.pick(0, 2):
+        await world.succeed("ops", "backup", str(world.backups))
+    await world.end(await _fetching(world, story))
+    running = await world.start("ops", "backup", str(world.backups))
+    if story.pick(1, 2):
+        await world.part_is_there(running)
+    world.disk.fill((0, 16, 64, 200, 400)[story.pick(2, 5)] * _KIB)
+    world.tally.injected += 1
+    try:
+        await _ended(world, [running])
+        # The database may be on that very disk: what fails now is to fail cleanly.
+        await _ended(world, [await world.start("ops", "backup", str(world.backups))])
+    finally:
+        world.disk.free()
+    await world.backups_are_whole()
+
+
+async def damaged_backup(world: World, story: Story) -> None:
+    """Every kind of file of a backup in turn is cut short, or has a bit flipped: it is refused by name."""
+    await world.succeed("ops", "backup", str(world.backups))
+    for number, file in enumerate(world.backup_files()):
+        whole = file.read_bytes()
+        place = int(story.numbers[number % len(story.numbers)] * len(whole))
+        cut_short = bool((story.seed + number) % 2)
+        damaged = bytearray(whole[:place] if cut_short else whole)
+        if not cut_short:
+            damaged[place] ^= 1 << story.pick(0, 8)
+        file.write_bytes(damaged)
+        world.tally.injected += 1
+        await world.refuses_backup(file)
+        file.write_bytes(whole)
+    await world.backups_are_whole()
+
+
 def _after(number: int) -> Callable[[str], bool]:
     calls = 0
 
@@ -248,4 +317,8 @@ FAULTS: Mapping[str, Fault] = {
     "stall_line": Fault(stall_line, line=True),
     "kill_nightly": Fault(kill_nightly),
     "kill_api_parent": Fault(kill_api, serving=("--workers", str(_WORKERS))),
+    "kill_backup": Fault(kill_backup),
+    "damaged_backup": Fault(damaged_backup),
+    "two_backups": Fault(two_backups),
+    "backup_disk_full": Fault(backup_disk_full, disk=True),
 }

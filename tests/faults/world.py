@@ -9,9 +9,11 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import aiohttp
 import asyncpg
@@ -68,6 +70,7 @@ class World:
         self.clock: Clock | None = None
         self.disk: SmallDisk | None = None
         self.said: list[str] = []
+        self.home = Path()
         self._forks, self._environ = forks, dict(environ)
         self._port = free_port()
         self._started: list[Running] = []
@@ -226,6 +229,44 @@ class World:
                     await asyncio.sleep(0.05)
                 answers[target] = answer
         return answers
+
+    @property
+    def backups(self) -> Path:
+        """The folder of this warehouse's backups."""
+        return self.home / "backups"
+
+    async def part_is_there(self, running: Running) -> None:
+        """Wait until a backup has begun to write, or is over."""
+        await self._until(lambda: running.is_over or any(self.backups.glob("backups/.*.part")))
+
+    async def quiet(self) -> None:
+        """Wait until whatever was started has ended cleanly, but the API."""
+        for running in self._started:
+            if running is not self.api:
+                self.clean(await self._over(running))
+
+    async def backups_are_whole(self) -> None:
+        """See that every backup in the folder is whole, by our word and by sha256sum's."""
+        listed = json.loads(await self.succeed("ops", "backups", str(self.backups), "--check", "--json"))
+        homes = sorted(self.backups.glob("backups/[0-9]*"))
+        assert [each["name"] for each in listed["backups"]] == [home.name for home in homes]
+        for home in homes:
+            subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=home, check=True)
+
+    def backup_files(self) -> list[Path]:
+        """Return one file of each kind that the newest backup has."""
+        home = max(self.backups.glob("backups/[0-9]*"))
+        projection = sorted(home.glob("projection/*"))
+        segments = sorted(self.backups.glob("archive/*"))
+        return [*sorted(each for each in home.iterdir() if each.is_file()), projection[0], projection[-1], segments[0]]
+
+    async def refuses_backup(self, file: Path) -> None:
+        """See that a backup with a damaged file is refused, and the file named; that nothing of it is restored."""
+        for words in (("backups", str(self.backups), "--check"), ("restore", str(self.backups))):
+            empty = {"WAREHOUSE_DATA": str(self.home / "empty"), "DATABASE_URL": ""}
+            ended = await self.run("ops", *words, **(empty if words[0] == "restore" else {}))
+            assert ended.code == 1, (words, file, ended.said)
+            assert file.name in ended.said, (words, file, ended.said)
 
     async def losses(self) -> int:
         """Return how many answers are not in the archive though a run said that they are."""

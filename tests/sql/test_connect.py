@@ -75,7 +75,7 @@ async def test_a_user_who_may_not_act_in_a_role_is_refused_in_one_line(database_
             error = await _refusal(_with(database_url, user=f"{login}:{PASSWORD}"), "pool")
         finally:
             await owner.execute(f"DROP ROLE {login}")
-    assert str(error).endswith('refuses the session: permission denied to set role "warehouse_read"')
+    assert 'refuses the login of its URL: permission denied to set role "warehouse_read"; `ops logins`' in str(error)
 
 
 @pytest.mark.parametrize("opener", ["owner", "pool"])

@@ -127,7 +127,7 @@ def test_a_kill_while_the_server_is_made_leaves_no_half_made_one(folder: Path) -
     process.communicate()
     with _held(folder) as url:
         assert asyncio.run(_value(url, "SHOW shared_buffers")) == "256MB"
-    assert [path.name for path in folder.iterdir()] == ["postgres"]
+    assert sorted(path.name for path in folder.iterdir()) == ["postgres", "postgres.lock"]
 
 
 def test_data_of_a_newer_server_is_refused_with_both_versions(folder: Path) -> None:

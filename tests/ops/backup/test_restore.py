@@ -25,7 +25,8 @@ from ops.backup.errors import (
 )
 from ops.backup.folder import path_of, read_backup
 from ops.backup.manifest import BACKUP_FILE, FORMAT, SUMS_FILE
-from ops.backup.restore import Restored, Wanted, restore
+from ops.backup.opened import open_backup
+from ops.backup.restore import Restored, Wanted, choose_way, restore
 from ops.backup.restore_errors import NotEmpty, NotThisBackup, RestoredOtherwise
 from ops.backup.revise import write_backup
 from ops.backup.surroundings import Progress, Surroundings
@@ -110,7 +111,7 @@ async def test_a_backup_made_and_restored_on_the_command_line_is_the_warehouse_a
     assert done.returncode == 0, done.stderr
     announced, summary = done.stdout.decode().splitlines()
     assert "5 payloads" in announced
-    assert announced.endswith("from their dump; expected to take 5 s")
+    assert announced.endswith("from their dump; expected to take 2 s")
     assert f"{HEAD} payloads ({HEAD} appended), 1 API keys" in summary
     assert "bars loaded; chain " in summary
     assert await everything(empty_database_url) == await everything(original.url)
@@ -300,6 +301,16 @@ async def test_a_backup_whose_dump_was_removed_is_replayed_by_its_own_rules(
     assert (restored.projection, restored.why) == ("rebuilt", "the backup holds no dump of it")
     assert restored.verified is not None
     assert await everything(target) == await everything(original.url)
+
+
+async def test_rules_that_this_software_has_written_anew_give_way_to_its_own(original: Warehouse) -> None:
+    opened = open_backup(original.folder, original.newest, None)
+    first, *others = RULESET.rules
+    older = msgspec.structs.replace(RULESET, rules=(msgspec.structs.replace(first, version=99), *others))
+    ledger = msgspec.structs.replace(opened.ledger, rulesets=[(RULESET.hash, older.body, now())])
+    way = choose_way(msgspec.structs.replace(opened, ledger=ledger), rebuilding=False)
+    assert (way.loading, way.comparable, way.ruleset) == (False, False, read_ruleset(DEFAULT_RULES))
+    assert way.why == "the code of its rules has changed; judged by the rules file of this software"
 
 
 async def test_a_dump_that_is_not_what_it_says_is_replayed_and_that_is_said(spoilt: Warehouse, target: str) -> None:

@@ -14,25 +14,22 @@ from sql.migrate import migrate, read_migrations
 from sql.timescale import enable_timescale
 from tests.command import complaint, run_command
 from tests.ops.compose.conftest import Logins
-from tests.ops.compose.logins import PASSWORDS, drop_logins, url_of
-
-JOBS = ("ingest", "projector", "api", "backup")
+from tests.ops.compose.logins import PASSWORDS, url_of
 
 
 async def test_a_migrated_database_is_ready_for_every_login(logins: Logins) -> None:
-    for job in JOBS:
+    for job in PASSWORDS:
         async with open_owner(logins.url(job)) as connection:
             await enable_timescale(connection)
             assert await migrate(connection) == []
 
 
 async def test_what_a_login_lacks_is_left_to_the_owner(empty_database_url: str, prefix: str) -> None:
-    *older, newest = read_migrations()
     async with open_owner(empty_database_url) as owner:
-        await migrate(owner, [*older, newest])
+        await migrate(owner)
         await make_logins(owner, PASSWORDS, prefix)
         # As it is before the owner has applied what came with new software.
-        await owner.execute("DELETE FROM public.warehouse_migration WHERE number = $1", newest.number)
+        await owner.execute("DELETE FROM public.warehouse_migration WHERE number = $1", len(read_migrations()))
     url = url_of(empty_database_url, f"{prefix}api", PASSWORDS["api"])
     async with open_owner(url) as connection:
         with pytest.raises(NotMigrated, match="run `ops migrate` as its owner"):
@@ -50,20 +47,15 @@ async def test_another_role_than_the_login_has_is_refused_in_one_line(
     assert PASSWORDS["api"] not in line
 
 
-async def test_an_extension_that_only_the_owner_can_make_stops_nobody(
-    empty_database_url: str, prefix: str
-) -> None:
+async def test_an_extension_that_only_the_owner_can_make_stops_nobody(empty_database_url: str, prefix: str) -> None:
     """A server that is given TimescaleDB later has it loaded before the owner's next `ops migrate` creates it."""
     async with open_owner(empty_database_url) as owner:
-        if not await owner.fetchval("SELECT to_regrole('warehouse_read') IS NOT NULL"):
-            await migrate(owner)
         await owner.execute(f"CREATE ROLE {prefix}api LOGIN")
         await owner.execute(f"GRANT warehouse_read TO {prefix}api")
     async with open_owner(url_of(empty_database_url, f"{prefix}api", "none")) as connection:
         await enable_timescale(connection)
     async with open_owner(empty_database_url) as owner:
         assert await owner.fetchval("SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'") == 0
-        await drop_logins(owner, prefix)
 
 
 def test_the_projector_of_a_night_has_a_url_of_its_own() -> None:

@@ -13,7 +13,7 @@ from ops.install.errors import InvalidCrontab
 from tests.ops.install.known_commands import check_command
 from tests.ops.install.schedules import cron_lines, cron_times, on_calendar, timer_times
 
-_FIRST, _DAYS = dt.date(2026, 11, 20), 50
+_FIRST, _DAYS = dt.date(2026, 11, 20), 300
 _TIMERS = {
     "ops backup": "warehouse-backup",
     "ops drill": "warehouse-drill",
@@ -48,7 +48,9 @@ def test_cron_and_ops_cron_and_the_timer_are_due_at_the_same_times(job: str) -> 
 def test_the_schedule_is_the_promised_one() -> None:
     times = {job: sorted(cron_times(*line, _FIRST, _DAYS)) for job, (_, line) in _JOBS.items()}
     assert {(when.strftime("%a %H:%M")) for when in times["ops backup"]} == {"Sun 03:00"}
-    assert [f"{when:%Y-%m-%d %a}" for when in times["ops drill"]] == ["2026-12-06 Sun", "2027-01-03 Sun"]
+    drills = [f"{when:%Y-%m-%d %a}" for when in times["ops drill"]]
+    assert drills[:3] == ["2026-12-06 Sun", "2027-01-03 Sun", "2027-02-07 Sun"]
+    assert len(drills) == 10
     assert all(drill.time() > dt.time(3) for drill in times["ops drill"])
     assert len(times["archive verify"]) == _DAYS
     assert len(times["ops watch"]) == _DAYS * 24

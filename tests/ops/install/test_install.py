@@ -27,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / ".env").write_text(f"POLYGON_API_KEY={_SECRET}\nUNIVERSE=AAPL,MSFT\nDATABASE_URL=\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("DATABASE_URL", "WAREHOUSE_DATA", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "SUDO_USER"):
+    for name in ("BACKUP_DIR", "DATABASE_URL", "WAREHOUSE_DATA", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "SUDO_USER"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -82,6 +82,8 @@ def test_what_is_installed_is_what_was_shown_and_uninstalling_removes_it(
 
     _said(capsys, "uninstall", "--root", str(root))
     assert _files(root) == {}
+    assert not (root / _SETTINGS).parent.exists()
+    assert (root / "var/lib/market-data-warehouse").exists(), "the data are nobody's to remove"
 
 
 def test_secrets_are_in_the_settings_alone_which_only_their_user_reads(

@@ -14,6 +14,7 @@ from apscheduler.triggers.cron import CronTrigger
 
 from ops.install.jobs import Job, run_jobs
 
+_PATIENCE_S = 30.0
 _HOURLY = CronTrigger.from_crontab("0 * * * *", dt.UTC)
 _YEARLY = CronTrigger.from_crontab("0 0 1 jan *", dt.UTC)
 
@@ -50,8 +51,9 @@ class Recorded:
 
     async def began(self, times: int) -> None:
         """Wait until it has begun so often."""
-        while self.lines().count("began") < times:
-            await asyncio.sleep(0.005)
+        async with asyncio.timeout(_PATIENCE_S):
+            while self.lines().count("began") < times:
+                await asyncio.sleep(0.005)
 
     async def let_end(self) -> None:
         """Let the run that is under way end."""
@@ -79,8 +81,9 @@ async def _running(clock: HandSetClock, *jobs: Recorded, after_failure: str | No
 
 async def _waits_again(caplog: pytest.LogCaptureFixture, times: int) -> str:
     """Wait until jobs have said so often when they are due next; return the last time."""
-    while len(said := [record for record in caplog.records if record.msg == "ops.job_waits"]) < times:
-        await asyncio.sleep(0.005)
+    async with asyncio.timeout(_PATIENCE_S):
+        while len(said := [record for record in caplog.records if record.msg == "ops.job_waits"]) < times:
+            await asyncio.sleep(0.005)
     return str(vars(said[-1])["next"])
 
 

@@ -14,6 +14,7 @@ _VALUES = {
     "PLAIN": "AAPL,MSFT",
     "SPACES": "a b  c",
     "DOLLAR": "pa$$word`id`",
+    "ONLY_DOLLAR": "pa$$word",
     "HASH": "before # after",
     "QUOTES": 'say "x"',
     "APOSTROPHE": "it's",

@@ -181,7 +181,11 @@ def test_a_users_systemd_is_asked_for_nothing_that_only_root_may() -> None:
     for name in shipped_units():
         unit = read_unit(unit_text(name, _OF_A_USER))
         names = {directive for directive, _ in unit.get("Service", [])}
-        assert not {one for one in names if one.startswith(("Protect", "Private", "Capability")) or one == "User"}
+        assert not {
+            one
+            for one in names
+            if one.startswith(("Protect", "Private", "Capability")) or one in ("User", "IPAddressDeny")
+        }
         assert values(unit, "Install", "WantedBy") in ([], ["default.target"], ["timers.target"])
         assert ("NoNewPrivileges" in names) == name.endswith(".service")
 

@@ -125,7 +125,7 @@ async def test_an_address_where_nobody_answers_is_not_shown(tmp_path: Path) -> N
 async def test_a_command_hears_it_on_stdin_and_gets_none_of_our_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("POLYGON_API_KEY", "DATABASE_URL", "ALERT_URL", "FLAT_FILES_SECRET", "PROJECT_DATABASE_URL"):
+    for name in ("POLYGON_API_KEY", "DATABASE_URL", "ALERT_URL", "FLAT_FILES_SECRET", "WAREHOUSE_API_PASSWORD"):
         monkeypatch.setenv(name, SECRET)
     monkeypatch.setenv("MAILTO", "me@example.com")
     box = Box(AlertSettings(None, keeping(tmp_path)), tmp_path / "watch.json")

@@ -7,7 +7,10 @@ import asyncpg
 import msgspec
 
 from api.watch.check import Check
+from api.watch.safeguards import Safeguard
 from archive.runs import finish_run, start_run
+from ops.backup.folder import read_backup
+from ops.watch.check_backups import check_backup_folder
 from tests.fake_polygon import FakePolygon, SyntheticMarket
 from tests.key_search import holds, in_files, in_tables
 from tests.ops.commands import Ended, run_command
@@ -77,3 +80,26 @@ async def test_the_doctor_fails_where_a_check_does_and_shows_the_key_nowhere(
     assert holds(tables["table archive.payload"], "Unknown API Key")
     places = {**tables, **in_files(tmp_path), "out": refused.out.encode(), "err": refused.err.encode()}
     assert not [name for name, place in places.items() if holds(place, KEY)]
+
+
+async def test_the_folder_of_backups_is_held_against_the_ledger(command_environ: Environ, tmp_path: Path) -> None:
+    folder, week = tmp_path / "backups", dt.timedelta(days=8)
+    folder.mkdir()
+    now = dt.datetime.now(dt.UTC)
+    assert check_backup_folder(folder, None, week, now).status == "failed"
+    assert check_backup_folder(folder, None, week, now, is_new=True).status == "warn"
+    made = await run_command(command_environ, "ops", "backup", str(folder), "--no-projection")
+    assert made.code == 0, made.err
+    [home] = (folder / "backups").iterdir()
+    ended = read_backup(home).finished_at
+    last = Safeguard(ended, ended, True, home.name, None, ended)
+    check = check_backup_folder(folder, last, week, ended + week)
+    assert (check.status, check.value, home.name in check.message) == ("ok", 8.0, True)
+    assert check_backup_folder(folder, last, week, ended + week * 1.01).status == "failed"
+    assert check_backup_folder(folder, last, None, ended + week * 9).status == "ok"
+    elsewhere = msgspec.structs.replace(last, backup="2026-11-29T030000Z")
+    check = check_backup_folder(folder, elsewhere, week, ended)
+    assert (check.status, "2026-11-29T030000Z, which the ledger has, is not there" in check.message) == ("warn", True)
+    (home / "backup.json").write_text("{}")
+    check = check_backup_folder(folder, last, week, ended)
+    assert (check.status, home.name in check.message) == ("failed", True)

@@ -1,7 +1,8 @@
 """The doctor against what it is to find: a vendor that refuses, clocks that differ, guards that are off, damage."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,19 @@ from archive.read import archive_head, read_payload
 from archive.verify import verify_archive
 from ingest.patience import Patience
 from ingest.settings import IngestSettings
+from ops.watch.check_chain import check_chain
 from ops.watch.check_clock import check_clock
 from ops.watch.check_database import BAD_PAIRINGS, Server, check_server
 from ops.watch.check_vendor import ask_vendor
 from ops.watch.doctor import examine
 from project.replay import catch_up
-from tests.api.watch.watched import NIGHT, NOW, fill, run_of
+from tests.api.watch.watched import NIGHT, NOW, WEEK, bars_of, fill, run_of
 from tests.fake_polygon import FakePolygon, SyntheticMarket
+from tests.payloads import archive_all
 
 KEY = "sk-vendor-0123456789"
 PATIENCE = Patience(attempts=2, wait=wait_none(), connect_s=2.0, silence_s=0.3, total_s=0.5, throttled_s=0.0)
 WELL = {"outcomes": [{"subject": "S1", "ending": "answered"}], "left_to_ask": 0}
-
-Tamper = Callable[[str], Awaitable[None]]
 
 
 class Doctor:
@@ -111,12 +112,13 @@ async def test_no_key_a_refused_key_a_small_plan_and_a_vendor_that_is_away_are_t
     assert await archive_head(read_pool) == 10
     refused = "the vendor refuses the key: the vendor says 401: Unknown API Key"
     assert await told(POLYGON_API_KEY="sk-another-9876543210") == ("failed", refused)
-    for trouble, level, part in (
-        (lambda: vendor.forbid_next("not_entitled"), "failed", "its plan is too small"),
-        (lambda: vendor.fail_next(429, times=2), "warn", "asked too often"),
-        (lambda: vendor.fail_next(503, times=2), "failed", "503"),
-        (lambda: vendor.fail_next(404), "failed", "is not the vendor"),
-    ):
+    troubles: list[tuple[Callable[[], None], str, str]] = [
+        (partial(vendor.forbid_next, "not_entitled"), "failed", "its plan is too small"),
+        (partial(vendor.fail_next, 429, times=2), "warn", "asked too often"),
+        (partial(vendor.fail_next, 503, times=2), "failed", "503"),
+        (partial(vendor.fail_next, 404), "failed", "is not the vendor"),
+    ]
+    for trouble, level, part in troubles:
         trouble()
         status, message = await told()
         assert (status, part in message) == (level, True), message
@@ -130,7 +132,7 @@ async def test_no_key_a_refused_key_a_small_plan_and_a_vendor_that_is_away_are_t
     assert await archive_head(read_pool) == 17
 
 
-async def test_what_is_broken_is_found(doctor: Doctor, owner: asyncpg.Connection, tamper: Tamper) -> None:
+async def test_what_is_broken_is_found(doctor: Doctor, owner: asyncpg.Connection) -> None:
     assert await doctor.failed() == {}
     await owner.execute("GRANT UPDATE (headers) ON archive.payload TO warehouse_project")
     await owner.execute("GRANT TRUNCATE ON archive.run TO warehouse_backup")
@@ -148,21 +150,32 @@ async def test_what_is_broken_is_found(doctor: Doctor, owner: asyncpg.Connection
     assert found == {}
 
 
-@pytest.mark.parametrize(
-    ("statement", "said"),
-    [
+async def test_damage_at_the_end_of_the_chain_is_found(doctor: Doctor, owner: asyncpg.Connection) -> None:
+    unsealed = "payload 10, or one before it, is not what was sealed"
+    for statement, said in (
         ("UPDATE archive.payload SET http_status = 201 WHERE archive_seq = 7", "payload 7 is not what was archived"),
         ("UPDATE archive.payload SET body = 'x' WHERE archive_seq = 9", "payload 9 is not what was archived"),
         ("DELETE FROM archive.payload WHERE archive_seq = 8", "payload 8 is not what was archived"),
-        ("UPDATE archive.seal SET chain_hash = sha256('x')", "payload 10, or one before it, is not what was sealed"),
-        ("DELETE FROM archive.payload WHERE archive_seq = 10", "payload 10, or one before it, is not what was sealed"),
-    ],
-)
-async def test_damage_at_the_end_of_the_chain_is_found(
-    doctor: Doctor, tamper: Tamper, statement: str, said: str
+        ("UPDATE archive.seal SET chain_hash = sha256('x')", unsealed),
+        ("DELETE FROM archive.payload WHERE archive_seq = 10", unsealed),
+    ):
+        attempt = owner.transaction()
+        await attempt.start()
+        await owner.execute("SET LOCAL session_replication_role = replica")
+        await owner.execute(statement)
+        check = await check_chain(owner, is_fetching=False)
+        await attempt.rollback()
+        assert (check.status, check.message.startswith(said)) == ("failed", True), check
+    assert (await doctor.examine())["chain"].status == "ok"
+
+
+async def test_payloads_that_a_killed_run_left_unsealed_are_something_to_know_of(
+    doctor: Doctor, ingest_pool: asyncpg.Pool, owner: asyncpg.Connection
 ) -> None:
-    await tamper(statement)
-    assert (await doctor.failed())["chain"].startswith(said)
+    await archive_all(ingest_pool, [bars_of("S1", WEEK)])
+    check = (await doctor.examine())["chain"]
+    assert (check.status, check.value, check.bound) == ("warn", 10, 11)
+    assert (await check_chain(owner, is_fetching=True)).status == "ok"
 
 
 async def test_places_and_settings_are_looked_at_though_the_database_is_away(doctor: Doctor, tmp_path: Path) -> None:
