@@ -24,7 +24,7 @@ README = (ROOT / "README.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
 # Stubs and the builder that the lock installs with; nobody chooses them.
-NOT_CHOSEN = {"types-psutil", "setuptools"}
+NOT_CHOSEN = {"types-psutil", "types-pyyaml", "setuptools"}
 
 WORDS = {
     "option": [name for parameter in project.params for name in parameter.opts],

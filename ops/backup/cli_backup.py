@@ -1,11 +1,8 @@
 """`ops backup`, `ops backups` and `ops key`: make a backup, list and check those of a folder, make a key for them."""
 
-import asyncio
-import signal
-from collections.abc import Coroutine
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -15,13 +12,12 @@ from ops.backup.folder import Checker, find_damage, hold_folder, list_backups, r
 from ops.backup.make import Made, Wanted, make_backup
 from ops.backup.manifest import Backup
 from ops.backup.options import folder_argument, key_option
+from ops.backup.stop import stoppable
 from project.options import utc_now
 from project.progress import progress_bar
 from sql.command import WarehouseCommand, json_option, print_json, print_table, ready_database, run
 from sql.connect import Role, address, open_pool
 from sql.errors import DatabaseAway
-
-T = TypeVar("T")
 
 
 @click.command(cls=WarehouseCommand)
@@ -55,7 +51,7 @@ def backup(
     Safe to kill and to run again. The last line says what was made.
     """
     wanted = Wanted(key, not no_projection, keep, keep_projections)
-    made = run(_stoppable(_back_up(folder, wanted)))
+    made = run(stoppable(_back_up(folder, wanted), BackupStopped))
     if as_json:
         print_json(made)
         return
@@ -98,28 +94,6 @@ async def _back_up(folder: Path, wanted: Wanted) -> Made:
             return await make_backup(pool, folder, wanted, utc_now, show=progress_bar)
     except OSError as exc:  # one of a file has a name of ours by now
         raise DatabaseAway(address(url)) from exc
-
-
-async def _stoppable(job: Coroutine[Any, Any, T]) -> T:
-    """Return what a job returns; SIGINT and SIGTERM let it clean up first.
-
-    Raises: BackupStopped.
-    """
-    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(job)
-    heard: list[str] = []
-
-    def hear(name: str) -> None:
-        heard.append(name)
-        task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, hear, number.name)
-    try:
-        return await task
-    except asyncio.CancelledError as exc:
-        if not heard:
-            raise
-        raise BackupStopped(heard[0]) from exc
 
 
 def _look(folder: Path, check: bool) -> tuple[list[Backup], list[DamagedBackup]]:

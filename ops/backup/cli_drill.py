@@ -1,10 +1,6 @@
 """`ops drill`: what a person or a timer asks for, and the one line that is said of it."""
 
-import asyncio
-import signal
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
@@ -13,12 +9,11 @@ from ops.backup.encryption import AgeKey
 from ops.backup.options import folder_argument, key_option
 from ops.backup.restore_errors import DrillStopped
 from ops.backup.scratch import Place
+from ops.backup.stop import stoppable
 from ops.backup.surroundings import Surroundings
 from project.options import utc_now
 from project.progress import progress_bar
 from sql.command import WarehouseCommand, json_option, print_json, ready_database, run
-
-T = TypeVar("T")
 
 
 @click.command("drill", cls=WarehouseCommand)
@@ -42,32 +37,11 @@ def drill_backup(folder: Path, place: str | None, key: AgeKey | None, as_json: b
     async def connected() -> Drilled:
         return await drill(await ready_database(), wanted, around)
 
-    drilled = run(_until_terminated(connected()))
+    drilled = run(stoppable(connected(), DrillStopped))
     if as_json:
         print_json(drilled)
     else:
         click.echo(_in_a_line(drilled))
-
-
-async def _until_terminated(job: Coroutine[Any, Any, T]) -> T:
-    """Return what a job returns; the first SIGTERM cancels it, so that it tidies up, a second one ends the process.
-
-    Raises: DrillStopped.
-    """
-    loop = asyncio.get_running_loop()
-    task = asyncio.ensure_future(job)
-
-    def terminated() -> None:
-        loop.remove_signal_handler(signal.SIGTERM)
-        task.cancel()
-
-    loop.add_signal_handler(signal.SIGTERM, terminated)
-    try:
-        return await task
-    except asyncio.CancelledError as exc:
-        if loop.remove_signal_handler(signal.SIGTERM):
-            raise  # by something else
-        raise DrillStopped from exc
 
 
 def _in_a_line(drilled: Drilled) -> str:

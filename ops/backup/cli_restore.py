@@ -7,6 +7,8 @@ import click
 from ops.backup.encryption import AgeKey
 from ops.backup.options import folder_argument, key_option
 from ops.backup.restore import Restored, Wanted, restore
+from ops.backup.restore_errors import RestoreStopped
+from ops.backup.stop import stoppable
 from ops.backup.surroundings import Surroundings
 from project.options import utc_now
 from project.progress import progress_bar
@@ -30,7 +32,7 @@ def restore_backup(
     Every file of it is checked first. What is in the database is never written over.
     """
     around = Surroundings(utc_now, lambda line: click.echo(line, err=as_json), progress_bar)
-    restored = run(restore(Wanted(folder, name, key, rebuilding, resuming), around))
+    restored = run(stoppable(restore(Wanted(folder, name, key, rebuilding, resuming), around), RestoreStopped))
     if as_json:
         print_json(restored)
     else:

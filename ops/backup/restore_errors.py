@@ -4,6 +4,7 @@ BackupError
 ├── NotEmpty          the database to restore into holds something already
 ├── NotThisBackup     no restore of this backup stopped in the database
 ├── RestoreRunning    another process restores into the database
+├── RestoreStopped    the restore was asked to end
 ├── RestoredOtherwise everything is there, but a replay does not give what the backup recorded
 ├── DrillRunning      another process drills with this database
 ├── DrillStopped      the drill was asked to end
@@ -42,6 +43,14 @@ class RestoreRunning(BackupError):
         super().__init__(f"another process restores into database {database}; wait for it to finish")
 
 
+class RestoreStopped(BackupError):
+    """The signal `name` ended a restore before its time."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the restore was stopped by {name}; the same command with --resume goes on where it stopped")
+        self.name = name
+
+
 class RestoredOtherwise(BackupError):
     """Archive, ledger and keys are restored and proved; the projection differs from what backup `name` recorded."""
 
@@ -60,10 +69,11 @@ class DrillRunning(BackupError):
 
 
 class DrillStopped(BackupError):
-    """The drill was asked to end by a signal."""
+    """The signal `name` ended a drill before its time."""
 
-    def __init__(self) -> None:
-        super().__init__("the drill was stopped by SIGTERM; its scratch database is dropped")
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the drill was stopped by {name}; its scratch database is dropped")
+        self.name = name
 
 
 class DrillFailed(BackupError):

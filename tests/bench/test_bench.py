@@ -69,6 +69,13 @@ def test_rebuilds_of_real_days_and_of_the_whole_market_can_be_asked_for(market_d
     assert measured.nights == []
 
 
+def test_a_warehouse_is_backed_up_destroyed_and_restored_beside_a_dump_of_it() -> None:
+    printed = bench("backup", "--scale", "0.002")
+    assert re.search(r"^archive, second backup / first: 0\.0\d\d\d × the bytes", printed, re.M)
+    assert re.search(r"^first backup / pg_dump: \d+\.\d\d × the time", printed, re.M)
+    assert "content hash the same throughout: yes" in printed
+
+
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 def test_the_api_is_set_against_memory_and_the_usual_handler() -> None:
     printed = bench("api", "--scale", "0.002", "--seconds", "1", "--parts", "series")

@@ -38,7 +38,7 @@ from tests.faults.told import Fault
 from tests.faults.world import Whole, World, open_world, read_all_the_while
 
 _TICKERS, _SESSIONS = 60, 400
-_DISK_MB = 1200
+_DISK_MB, _BACKUPS_MB = 1200, 200
 _COMMANDS = ("api", "archive", "ingest", "ops", "project")
 
 NewWorld = Callable[[Place, Tally], AbstractAsyncContextManager[World]]
@@ -46,10 +46,13 @@ Undisturbed = Callable[[Place], Awaitable[Whole]]
 
 
 class Site(msgspec.Struct, frozen=True):
-    """What all machines of a test run share: a folder, the disk it is on and the clock, where those can be had."""
+    """What all machines of a test run share: a folder for data, one for backups, the disks that these are on and the
+    clock, where those can be had."""
 
     folder: Path
+    backups: Path
     disk: SmallDisk | None
+    backup_disk: SmallDisk | None
     clock: Clock | None
     environ: Mapping[str, str]
 
@@ -72,16 +75,17 @@ def site() -> Iterator[Site]:
     ):
         outer = Path(name)
         outer.chmod(0o755)
-        folder = outer / "disk"
-        folder.mkdir()
+        folder, backups = outer / "disk", outer / "backups"
+        for each in (folder, backups):
+            each.mkdir()
         disk = stack.enter_context(small_disk(folder, _DISK_MB))
+        backup_disk = stack.enter_context(small_disk(backups, _BACKUPS_MB))
         clock = make_clock(outer)
         home = outer / "home"
         home.mkdir()
         path = f"{Path(console_command('project')).parent}{os.pathsep}{os.environ['PATH']}"
-        yield Site(
-            folder, disk, clock, {"PATH": path, "HOME": str(home), **(clock.environ if clock is not None else {})}
-        )
+        environ = {"PATH": path, "HOME": str(home), **(clock.environ if clock is not None else {})}
+        yield Site(folder, backups, disk, backup_disk, clock, environ)
 
 
 @pytest.fixture(scope="session")
@@ -187,8 +191,8 @@ def fresh_world(
         )
         try:
             async with open_world(place, machine, fault_forks, site.environ, targets_of(place), tally) as world:
-                world.clock, world.disk = site.clock, site.disk
-                world.home = site.folder / f"home-{uuid.uuid4().hex[:8]}"
+                world.clock, world.disk, world.backup_disk = site.clock, site.disk, site.backup_disk
+                world.home = site.backups / f"home-{uuid.uuid4().hex[:8]}"
                 world.home.mkdir()
                 yield world
                 shutil.rmtree(world.home, ignore_errors=True)

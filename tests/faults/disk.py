@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PIECE = 4096
@@ -20,9 +20,9 @@ class SmallDisk:
     def fill(self, leave_bytes: int) -> None:
         """Use up all room but so much."""
         with self._ballast.open("ab") as file:
-            more = shutil.disk_usage(self.folder).free - leave_bytes
-            if more > 0:
-                os.posix_fallocate(file.fileno(), file.tell(), more // _PIECE * _PIECE)
+            while (more := shutil.disk_usage(self.folder).free - leave_bytes) >= _PIECE:
+                with suppress(OSError):  # others were faster
+                    os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, more // _PIECE * _PIECE)
 
     def free(self) -> None:
         """Give the room back."""

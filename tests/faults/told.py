@@ -254,21 +254,20 @@ async def two_backups(world: World, story: Story) -> None:
 
 async def backup_disk_full(world: World, story: Story) -> None:
     """The disk under the backups is full: in the middle, or from the first byte on."""
-    assert world.disk is not None
+    assert world.backup_disk is not None
     if story.pick(0, 2):
         await world.succeed("ops", "backup", str(world.backups))
     await world.end(await _fetching(world, story))
     running = await world.start("ops", "backup", str(world.backups))
     if story.pick(1, 2):
         await world.part_is_there(running)
-    world.disk.fill((0, 16, 64, 200, 400)[story.pick(2, 5)] * _KIB)
+    world.backup_disk.fill((0, 16, 64, 200, 400)[story.pick(2, 5)] * _KIB)
     world.tally.injected += 1
     try:
         await _ended(world, [running])
-        # The database may be on that very disk: what fails now is to fail cleanly.
         await _ended(world, [await world.start("ops", "backup", str(world.backups))])
     finally:
-        world.disk.free()
+        world.backup_disk.free()
     await world.backups_are_whole()
 
 
@@ -301,24 +300,24 @@ def _after(number: int) -> Callable[[str], bool]:
 
 
 FAULTS: Mapping[str, Fault] = {
-    "kill_ingest": Fault(kill_ingest),
     "kill_postgres": Fault(kill_postgres),
     "kill_rebuild": Fault(kill_rebuild),
+    "kill_backup": Fault(kill_backup),
     "cut_line": Fault(cut_line, line=True),
     "disk_full": Fault(disk_full, disk=True),
-    "kill_projector": Fault(kill_projector),
+    "kill_ingest": Fault(kill_ingest),
     "immediate_stop": Fault(immediate_stop),
-    "kill_api": Fault(kill_api),
+    "damaged_backup": Fault(damaged_backup),
     "two_rebuilds": Fault(two_rebuilds),
     "clock_jumps": Fault(clock_jumps, clock=True),
     "kill_backend": Fault(kill_backend),
+    "kill_projector": Fault(kill_projector),
     "two_nightlies": Fault(two_nightlies),
-    "kill_api_worker": Fault(kill_api_worker, serving=("--workers", str(_WORKERS))),
+    "kill_api": Fault(kill_api),
     "stall_line": Fault(stall_line, line=True),
     "kill_nightly": Fault(kill_nightly),
-    "kill_api_parent": Fault(kill_api, serving=("--workers", str(_WORKERS))),
-    "kill_backup": Fault(kill_backup),
-    "damaged_backup": Fault(damaged_backup),
     "two_backups": Fault(two_backups),
+    "kill_api_worker": Fault(kill_api_worker, serving=("--workers", str(_WORKERS))),
     "backup_disk_full": Fault(backup_disk_full, disk=True),
+    "kill_api_parent": Fault(kill_api, serving=("--workers", str(_WORKERS))),
 }

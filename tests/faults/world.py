@@ -69,6 +69,7 @@ class World:
         self.place, self.machine, self.vendor, self.tally = place, machine, vendor, tally
         self.clock: Clock | None = None
         self.disk: SmallDisk | None = None
+        self.backup_disk: SmallDisk | None = None
         self.said: list[str] = []
         self.home = Path()
         self._forks, self._environ = forks, dict(environ)
@@ -263,7 +264,7 @@ class World:
     async def refuses_backup(self, file: Path) -> None:
         """See that a backup with a damaged file is refused, and the file named; that nothing of it is restored."""
         for words in (("backups", str(self.backups), "--check"), ("restore", str(self.backups))):
-            empty = {"WAREHOUSE_DATA": str(self.home / "empty"), "DATABASE_URL": ""}
+            empty = {"WAREHOUSE_DATA": str(self.machine.data_folder.parent / "empty"), "DATABASE_URL": ""}
             ended = await self.run("ops", *words, **(empty if words[0] == "restore" else {}))
             assert ended.code == 1, (words, file, ended.said)
             assert file.name in ended.said, (words, file, ended.said)
