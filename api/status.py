@@ -108,12 +108,14 @@ class DataFreshness(Struct, frozen=True):
 
 
 class LastSafeguard(Struct, frozen=True):
-    """The last backup, or the last drill: a backup restored beside the warehouse and compared with it."""
+    """The last backup; or the last drill: a backup restored and compared; or the last scrub: the archive verified."""
 
     started_at: dt.datetime
     finished_at: Annotated[dt.datetime | None, Meta(description="null while it runs, and if it was killed.")]
     passed: Annotated[bool | None, Meta(description="Whether it went well; null while it has not finished.")]
-    backup: Annotated[str | None, Meta(description="The backup that was made or restored; null where unknown.")]
+    backup: Annotated[
+        str | None, Meta(description="The backup that was made or restored; null where unknown, and of a scrub.")
+    ]
     error: Annotated[str | None, Meta(description="Why it failed; null where it did not.")]
     last_passed_at: Annotated[dt.datetime | None, Meta(description="When one last ended well; null if none ever did.")]
 
@@ -131,6 +133,7 @@ class Status(Struct, frozen=True):
     freshness: DataFreshness
     last_backup: Annotated[LastSafeguard | None, Meta(description="The last backup; null where there was none.")]
     last_drill: Annotated[LastSafeguard | None, Meta(description="The last drill; null where there was none.")]
+    last_scrub: Annotated[LastSafeguard | None, Meta(description="The last scrub; null where there was none.")]
 
 
 async def status(request: Request, params: NoParams) -> Response:
@@ -175,6 +178,7 @@ async def _read(reading: Reading, now: dt.datetime) -> Status:
         freshness=_freshness(calendar, coverage["last_session"], now),
         last_backup=_told(safeguards.get("backup")),
         last_drill=_told(safeguards.get("drill")),
+        last_scrub=_told(safeguards.get("scrub")),
     )
 
 
@@ -245,6 +249,7 @@ OPERATION = Operation(
         freshness=DataFreshness(dt.date(2026, 11, 20), dt.date(2026, 11, 20), 0),
         last_backup=_EXAMPLE_BACKUP,
         last_drill=None,
+        last_scrub=None,
     ),
     handle=status,
     errors=READ_ERRORS,

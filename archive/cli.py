@@ -1,7 +1,6 @@
 """The `archive` command: look into the archive and prove that it is whole. It never writes a payload."""
 
 import datetime as dt
-import secrets
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,11 +10,11 @@ import asyncpg
 import click
 
 from archive.chain import seal_archive
+from archive.cli_verify import sample_of, sample_options, tell_verified
 from archive.payload import Endpoint
 from archive.portable import Manifest, export_archive, import_archive
 from archive.read import read_payload
-from archive.sample import Sample
-from archive.verify import Verification, VerificationFailed, verify_archive
+from archive.verify import verify_archive
 from sql import load_queries
 from sql.command import WarehouseGroup, json_option, print_json, print_table, ready_database, run
 from sql.connect import Role, open_pool
@@ -24,7 +23,6 @@ _QUERIES = load_queries("archive.sql")
 _LIST = _QUERIES["list_payloads"]
 _STATS = _QUERIES["archive_stats"]
 _STATS_BY_ENDPOINT = _QUERIES["archive_stats_by_endpoint"]
-_SEEDS = 1_000_000
 
 T = TypeVar("T")
 Facts = dict[str, Any]
@@ -127,62 +125,13 @@ def stats(as_json: bool) -> None:
     click.echo(f"on disk: {total['disk_bytes']:,} bytes, with indexes")
 
 
-def _as_percent(_ctx: click.Context, _param: click.Parameter, text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        percent = float(text.strip().removesuffix("%"))
-    except ValueError:
-        percent = 0.0
-    if not 0 < percent <= 100:
-        raise click.BadParameter(f"{text!r} is no percentage above 0 and up to 100, such as 5%")
-    return percent
-
-
 @archive.command()
-@click.option(
-    "--sample",
-    "percent",
-    metavar="PERCENT",
-    callback=_as_percent,
-    help="Read the bodies of so many payloads only, drawn at random; still check everything else of all.",
-)
-@click.option(
-    "--seed", type=click.IntRange(min=0), help="Draw the sample that this number gives. Default: another each time."
-)
+@sample_options
 @json_option
 def verify(percent: float | None, seed: int | None, as_json: bool) -> None:
     """Prove every payload unaltered, none missing and none slipped in; exit 1 and name the first bad one if not."""
-    if seed is not None and percent is None:
-        raise click.UsageError("--seed draws a sample: give --sample too")
-    drawn_by = secrets.randbelow(_SEEDS) if seed is None else seed
-    sample = None if percent is None else Sample(percent, drawn_by)
-    verification = _with_pool(lambda pool: verify_archive(pool, sample))
-    if as_json:
-        print_json(verification)
-    if verification.first_bad is not None:
-        raise VerificationFailed(verification)
-    if not as_json:
-        _print_whole(verification) if sample is None else _print_sampled(verification, sample)
-
-
-def _print_whole(found: Verification) -> None:
-    seals = _counted(found.seals, "seal")
-    click.echo(f"archive is whole: {_counted(found.payloads, 'payload')}, {found.body_bytes:,} bytes, {seals}")
-
-
-def _print_sampled(found: Verification, sample: Sample) -> None:
-    seals, bodies = _counted(found.seals, "seal"), _counted(found.sampled, "body", "bodies")
-    click.echo(
-        f"no fault found: the hash chain of {_counted(found.payloads, 'payload')}, {seals}, and {bodies} of "
-        f"{found.body_bytes:,} bytes (--sample {sample.percent:g}% --seed {sample.seed})"
-    )
-    unread = _counted(found.payloads - found.sampled, "body", "bodies")
-    click.echo(f"not read: {unread}; a change in those is seen by `archive verify` without --sample")
-
-
-def _counted(number: int, noun: str, plural: str | None = None) -> str:
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    sample = sample_of(percent, seed)
+    tell_verified(_with_pool(lambda pool: verify_archive(pool, sample)), sample, as_json=as_json)
 
 
 @archive.command()

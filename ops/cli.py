@@ -18,6 +18,7 @@ from ops.install.cli_database import database
 from ops.install.cli_install import install, uninstall
 from ops.up import bring_up
 from ops.watch.cli_doctor import doctor
+from ops.watch.cli_scrub import scrub_archive
 from ops.watch.cli_watch import watch
 from project.ruleset import read_ruleset, rules_path
 from sql.command import WarehouseGroup, ready_database, run
@@ -60,6 +61,7 @@ ops.add_command(healthy)
 ops.add_command(logins)
 ops.add_command(doctor)
 ops.add_command(watch)
+ops.add_command(scrub_archive)
 ops.add_command(cron)
 ops.add_command(database)
 ops.add_command(install)

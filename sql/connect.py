@@ -26,6 +26,8 @@ _NOTICES_A_LOST_CLIENT = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+# What is said to be archived is on disk, however the server is tuned.
+_DURABLE = {"synchronous_commit": "on"}
 _UNREADABLE_URL = (
     "DATABASE_URL cannot be read as postgresql://user:password@host:port/database?option=value; "
     "in a password, characters such as @ : / % are written %40 %3A %2F %25"
@@ -79,7 +81,7 @@ async def open_pool(
     if repeats:
         server_settings["plan_cache_mode"] = "force_generic_plan"
     if role in _LOCKING:
-        server_settings |= _NOTICES_A_LOST_CLIENT
+        server_settings |= _NOTICES_A_LOST_CLIENT | _DURABLE
     with _clear_errors(url):
         try:
             pool = await _create_pool(url, size, server_settings, repeats)

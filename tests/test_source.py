@@ -26,7 +26,7 @@ SETTING = re.compile(
     r"""|(?:envvar|setting)="(\w+)\""""
 )
 # Of the system and of the shell, not of ours.
-NOT_OURS = {"PATH", "HOME", "NOTIFY_SOCKET", "SUDO_USER"}
+NOT_OURS = {"PATH", "HOME", "MONITOR_UNIT", "NOTIFY_SOCKET", "SUDO_USER"}
 
 
 def test_ruff_finds_nothing() -> None:

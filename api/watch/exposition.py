@@ -72,7 +72,7 @@ def _of_runs(runs: list[LastRun]) -> Iterator[Metric]:
 
 def _of_safeguards(safeguards: Mapping[str, Safeguard]) -> Metric:
     """Return what an age is counted from: `time() - warehouse_run_passed_timestamp_seconds`."""
-    passed = _by_kind("passed_timestamp_seconds", "When a backup or a drill last ended well; no sample where none did.")
+    passed = _by_kind("passed_timestamp_seconds", "When one of a kind last ended well; no sample where none did.")
     for kind, safeguard in safeguards.items():
         if safeguard.passed_at is not None:
             passed.add_metric((kind,), safeguard.passed_at.timestamp())

@@ -1,7 +1,7 @@
-"""Backups and drills as the run ledger tells of them: the last of each kind, and when one last went well.
+"""Backups, drills and scrubs as the run ledger tells of them: the last of each kind, and when one last went well.
 
-A backup and a drill leave {"passed": …} there, with a name where they went well and an error where not. It judges
-nothing: how old is too old is for who watches.
+Each leaves {"passed": …} there: a backup and a drill with a name where they went well, all with an error where not.
+It judges nothing: how old is too old is for who watches.
 """
 
 import datetime as dt
@@ -13,7 +13,7 @@ import msgspec
 from sql import load_queries
 
 _LAST = load_queries("api_watch.sql")["last_safeguards"]
-SAFEGUARDS = ("backup", "drill")
+SAFEGUARDS = ("backup", "drill", "scrub")
 
 
 class _Result(msgspec.Struct, frozen=True):
@@ -24,7 +24,7 @@ class _Result(msgspec.Struct, frozen=True):
 
 
 class Safeguard(msgspec.Struct, frozen=True):
-    """The backup, or the drill, that started last. `passed` is None while it runs, and if it was killed.
+    """The backup, the drill or the scrub that started last. `passed` is None while it runs, and if it was killed.
 
     `backup` is the name of what was made or restored, `folder` where; `passed_at` is when one last ended well.
     """

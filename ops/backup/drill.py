@@ -1,8 +1,8 @@
 """`ops drill`: the newest backup of a folder restored beside the live warehouse, to know that it can be.
 
 The archive goes into a scratch database and is verified in full; a replay of it must give what the live projection
-holds, or else what the backup recorded of it; the dump must load and be the same. How it ended is in the run ledger of
-the live warehouse, whatever happens: what watches over the warehouse asks for it there.
+says of itself and what its tables hold, or else what the backup recorded of it; the dump must load and be the same. How
+it ended is in the run ledger of the live warehouse, whatever happens: what watches over the warehouse asks there.
 """
 
 import asyncio
@@ -35,9 +35,12 @@ from ops.backup.put_back import (
 from ops.backup.restore_errors import DrillFailed, DrillRunning
 from ops.backup.scratch import Place, scratch_database
 from ops.backup.surroundings import Laps, Now, Surroundings
+from project.content import Fingerprint
 from project.errors import DamagedDump, NothingProjected, OutdatedProjection
-from project.generation import Generation, live_generation
+from project.generation import LIVE, Generation, live_generation
 from project.ruleset import Ruleset
+from project.steady import read_steadily
+from project.unload import fingerprint_of
 from sql import load_queries
 from sql.connect import Role, open_owner, open_pool
 from sql.errors import CONNECTION_LOST, WarehouseError
@@ -59,11 +62,15 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """What a replay must give: `generation` by `ruleset`; `name` says whose it is."""
+    """What a replay must give: `generation` by `ruleset`; `name` says whose it is.
+
+    `stored` is what its tables hold at the same moment, None for a generation that is not live.
+    """
 
     name: str
     generation: Generation
     ruleset: Ruleset
+    stored: Fingerprint | None
 
 
 class Drilled(msgspec.Struct, frozen=True):
@@ -164,9 +171,11 @@ async def _drill(
         entry.backup = backup.name
         around.say(_announcement(backup, await _last_took(pool)))
         opened = open_backup(wanted.folder, backup, wanted.key)
+        opened.check_dump()
         laps.end("check")
         await _require_of_this_archive(pool, opened.backup)
         reference, why = await _reference(pool, opened)
+        laps.end("live")
         async with scratch_database(live, url, wanted.place, _needed_bytes(opened)) as (scratch, place):
             drilled = await _drill_in(scratch, opened, reference, laps, around)
             return msgspec.structs.replace(drilled, why=why, scratch=place)
@@ -189,6 +198,7 @@ async def _drill_in(
                 url, reference.ruleset, reference.generation.checkpoint, around.now, progress
             )
         _require_same(backup, "a replay", rebuilt.there, reference.generation, f"the {reference.name} projection")
+        _require_unaltered(backup, reference)
     laps.end("rebuild")
     dump = await _load_dump(url, opened, rebuilt, around)
     laps.end("dump")
@@ -211,22 +221,32 @@ async def _reference(pool: asyncpg.Pool, opened: OpenedBackup) -> tuple[Referenc
     """Return what the replay is held against, and why that is not the live projection where it is not."""
     part = opened.backup.projection
     try:
-        async with pool.acquire() as connection:
-            live, ruleset = await live_generation(connection)
+        live = await _read_live(pool, opened.backup)
     except (NothingProjected, OutdatedProjection) as exc:
         why = f"not with the live projection: {exc}"
     else:
-        moved_on = _why_not_live(live, opened.backup)
-        if moved_on is None:
-            return Reference("live", live, ruleset), None
-        why = moved_on
+        if isinstance(live, Reference):
+            return live, None
+        why = live
     if part is None:
         return None, f"{why}; nothing was projected when the backup was made"
     ruleset = ruleset_of(opened, part)
     outdated = why_not_loadable(part, ruleset)
     if outdated is not None:
         return None, f"{why}; not with what the backup recorded: {outdated}"
-    return Reference("backed up", part.generation, ruleset), why
+    return Reference("backed up", part.generation, ruleset, None), why
+
+
+async def _read_live(pool: asyncpg.Pool, backup: Backup) -> Reference | str:
+    """Return the live generation and what its tables hold, in one snapshot; or why a replay is not held against it."""
+    async with pool.acquire() as connection:
+
+        async def read() -> Reference | str:
+            generation, ruleset = await live_generation(connection)
+            why = _why_not_live(generation, backup)
+            return why or Reference("live", generation, ruleset, await fingerprint_of(connection, LIVE))
+
+        return await read_steadily(connection, read)
 
 
 def _why_not_live(live: Generation, backup: Backup) -> str | None:
@@ -283,6 +303,23 @@ def _require_same(backup: Backup, what: str, found: Generation, wanted: Generati
                 backup.name,
                 f"{what} has {name} {one[:12]} at payload {found.checkpoint:,}, {whose} has {other[:12]}; "
                 "`project --verify` names the first row of the live one that is not what its archive says",
+            )
+
+
+def _require_unaltered(backup: Backup, reference: Reference) -> None:
+    """Refuse live tables that do not hold what their generation recorded, and so not what the replay gave."""
+    if reference.stored is None:
+        return
+    recorded = reference.generation
+    for name, held, wanted in (
+        ("content", reference.stored.content_hash, recorded.content_hash),
+        ("provenance", reference.stored.provenance_hash, recorded.provenance_hash),
+    ):
+        if held != wanted:
+            raise DrillFailed(
+                backup.name,
+                f"its archive restores as it should, but the live tables hold {name} {held[:12]}, recorded is "
+                f"{wanted[:12]}; `project --verify` names the first row that is wrong, `project --rebuild` mends it",
             )
 
 

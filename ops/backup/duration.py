@@ -17,7 +17,7 @@ _ALWAYS_S = 2.0
 
 def expected_seconds(backup: Backup, *, loading: bool) -> float:
     """Return how long a restore of a backup takes, its dump loaded or its archive replayed."""
-    file_bytes = sum(stored.file_bytes for stored in backup.files)
+    file_bytes = sum(stored.file_bytes for stored in (backup.files if loading else backup.archive_files))
     bars = 0 if backup.projection is None else backup.projection.bars
     return (
         _ALWAYS_S

@@ -16,7 +16,7 @@ import hashlib
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -161,22 +161,26 @@ def read_backup(path: Path) -> Backup:
     return backup
 
 
-def find_damage(folder: Path, backup: Backup, checker: Checker | None = None) -> Iterator[DamagedBackup]:
-    """Yield each file of a backup that is missing or altered, as the error that names it. Every file is read."""
+def find_damage(
+    folder: Path, backup: Backup, checker: Checker | None = None, files: Iterable[StoredFile] | None = None
+) -> Iterator[DamagedBackup]:
+    """Yield each of a backup's files, all for None, that is missing or altered, as the error that names it."""
     checker = checker or Checker()
     home = path_of(folder, backup.name)
-    for stored in backup.files:
+    for stored in backup.files if files is None else files:
         problem = checker.problem((home / stored.file).resolve(), _recorded(stored))
         if problem is not None:
             yield DamagedBackup(backup.name, stored.file.removeprefix("../../"), problem)
 
 
-def check_backup(folder: Path, backup: Backup, checker: Checker | None = None) -> None:
-    """Prove every file of a backup to be what it was when it was made.
+def check_backup(
+    folder: Path, backup: Backup, checker: Checker | None = None, files: Iterable[StoredFile] | None = None
+) -> None:
+    """Prove a backup's files, all for None, to be what they were when it was made. Each is read.
 
     Raises: DamagedBackup naming the first that is not.
     """
-    for damage in find_damage(folder, backup, checker):
+    for damage in find_damage(folder, backup, checker, files):
         raise damage
 
 

@@ -82,14 +82,24 @@ class Backup(msgspec.Struct, frozen=True):
         return self.archive.head
 
     @property
-    def files(self) -> tuple[StoredFile, ...]:
-        """Every file that it needs besides backup.json, segments too."""
-        dumped = (self.projection.files or ()) if self.projection else ()
+    def archive_files(self) -> tuple[StoredFile, ...]:
+        """What every restore of it needs besides backup.json: ledger, keys, segments."""
         segments = (
             StoredFile(f"../../{ARCHIVE}/{segment.file}", segment.file_bytes, segment.sha256)
             for segment in self.archive.segments
         )
-        return (self.ledger, self.keys, *dumped, *segments)
+        return (self.ledger, self.keys, *segments)
+
+    @property
+    def dump_files(self) -> tuple[StoredFile, ...]:
+        """The dump of the projection, which the archive can be replayed in the place of."""
+        return (self.projection.files or ()) if self.projection else ()
+
+    @property
+    def files(self) -> tuple[StoredFile, ...]:
+        """Every file that it holds besides backup.json."""
+        ledger, keys, *segments = self.archive_files
+        return (ledger, keys, *self.dump_files, *segments)
 
     def sums(self, sha256: str) -> str:
         """Return the text of SHA256SUMS, where `sha256` is that of backup.json."""

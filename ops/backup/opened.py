@@ -1,4 +1,4 @@
-"""A backup that was proved whole and opens with the key given: what is restored from, part by part.
+"""A backup that was proved and opens with the key given: what is restored from, part by part.
 
 It reads a folder of backups and writes nothing anywhere.
 """
@@ -40,6 +40,13 @@ class OpenedBackup(msgspec.Struct, frozen=True):
         """What the segments of the archive take on disk."""
         return sum(segment.file_bytes for segment in self.backup.archive.segments)
 
+    def check_dump(self) -> None:
+        """Prove the files of the dump of the projection, which has to come before they are loaded.
+
+        Raises: DamagedBackup naming the file.
+        """
+        check_backup(self.folder, self.backup, files=self.backup.dump_files)
+
     @contextmanager
     def table(self, file: str) -> Iterator[BinaryIO]:
         """Yield a file of the dump of the projection, decrypted."""
@@ -62,11 +69,11 @@ def choose_backup(folder: Path, name: str | None, key: AgeKey | None) -> Backup:
 
 
 def open_backup(folder: Path, backup: Backup, key: AgeKey | None) -> OpenedBackup:
-    """Prove every file of a backup, which takes as long as reading them, and open it.
+    """Prove the files of a backup that every restore needs, which takes as long as reading them, and open it.
 
     Raises: DamagedBackup naming the file; NotDecrypted.
     """
-    check_backup(folder, backup)
+    check_backup(folder, backup, files=backup.archive_files)
     wrapping = wrapping_of(key)
     ledger = _read(folder, backup, backup.ledger, wrapping, Ledger)
     keys = _read(folder, backup, backup.keys, wrapping, list[StoredKey])

@@ -1,8 +1,8 @@
 """`ops restore`: a backup into an empty database, proved before anything is written and again when all is there.
 
-In this order: the database is required to be empty; the backup's files are checked; then archive, ledger, keys and
-projection. A killed restore goes on where it stopped. The projection is loaded from its dump where this software would
-have built the same, and else replayed from the archive by the backup's own rules.
+In this order: the database is required to be empty; those of the backup's files that are needed are checked; then
+archive, ledger, keys and projection. A killed restore goes on where it stopped. The projection is loaded from its dump
+where this software would have built the same, and else replayed from the archive by the backup's own rules.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import msgspec
 from archive.errors import DifferentArchive
 from ops.backup.duration import expected_seconds, in_words
 from ops.backup.encryption import AgeKey
+from ops.backup.errors import DamagedBackup
 from ops.backup.folder import hold_folder
 from ops.backup.manifest import Backup
 from ops.backup.opened import OpenedBackup, choose_backup, open_backup
@@ -101,6 +102,8 @@ async def restore(wanted: Wanted, around: Surroundings) -> Restored:
             laps = Laps(around.now)
             opened = open_backup(wanted.folder, backup, wanted.key)
             way = choose_way(opened, rebuilding=wanted.rebuilding)
+            if way.loading and not is_projected:
+                _check_dump(opened)
             laps.end("check")
             await ready_database()
             return await _restore_into(url, opened, way, is_projected, laps, around)
@@ -124,6 +127,13 @@ def choose_way(opened: OpenedBackup, *, rebuilding: bool) -> Way:
     if part.files is None:
         return Way(ruleset, False, "the backup holds no dump of it", True)
     return Way(ruleset, True, None, True)
+
+
+def _check_dump(opened: OpenedBackup) -> None:
+    try:
+        opened.check_dump()
+    except DamagedBackup as exc:
+        raise DamagedBackup(exc.name, exc.file, f"{exc.why}; `--rebuild` restores without it") from exc
 
 
 @asynccontextmanager

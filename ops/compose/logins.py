@@ -75,7 +75,7 @@ JOBS = {
             setting="WAREHOUSE_BACKUP_PASSWORD",
             role=Role.BACKUP,
             may="read all of it; note runs and seals",
-            commands="ops backup, ops drill, ops watch, archive verify",
+            commands="ops backup, ops drill, ops scrub, ops watch",
         ),
     )
 }

@@ -14,6 +14,7 @@ import msgspec
 
 from ops.install.errors import SystemdRefused
 from ops.install.plan import File, Folder, Plan
+from ops.install.units import is_template
 from ops.install.written import State, state_of
 
 Say = Callable[[str], None]
@@ -93,7 +94,7 @@ def take_back(paths: Sequence[Path], folder: Path, on: Applied, say: Say, *, dry
     Raises: SystemdRefused.
     """
     present = [path for path in paths if state_of(on.here(path)) is not State.ABSENT]
-    units = [path.name for path in present if path.suffix in (".service", ".timer")]
+    units = [path.name for path in present if path.suffix in (".service", ".timer") and not is_template(path.name)]
     if on.systemd is not None and units:
         words = ("disable", "--now", *units)
         say(f"{'would run' if dry_run else 'ran'} {' '.join([*on.systemd.command, *words])}")

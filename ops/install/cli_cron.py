@@ -28,7 +28,7 @@ _WATCH = "ops watch"
 def cron(folder: Path, file: Path | None) -> None:
     """Run the jobs of ops/crontab on time, with backups in DIR, until interrupted.
 
-    Times are those of this process's time zone (TZ). When a job fails, `ops watch` runs at once.
+    Times are those of this process's time zone (TZ). When a job fails, `ops watch` runs at once and tells of it.
     """
     os.environ["BACKUP_DIR"] = str(folder)  # `ops watch` looks there too, and is a job like any other
     text = file.read_text() if file else shipped_crontab()

@@ -10,6 +10,7 @@ _SHIPPED = Path(__file__).parents[1]
 _DATABASE = "warehouse-database.service"
 _SERVICES = ("warehouse-ingest.service", "warehouse-api.service")
 _JOBS = ("warehouse-watch", "warehouse-scrub")
+_ON_FAILURE = "warehouse-watch@.service"
 _BACKUP_JOBS = ("warehouse-backup", "warehouse-drill")
 # What the systemd of a user may not do, or what means nothing there.
 # Source: systemd.exec(5), systemd.resource-control(5).
@@ -40,12 +41,19 @@ def unit_names(place: Place) -> tuple[str, ...]:
     """Return the names of the units that a machine gets, services before timers."""
     jobs = _JOBS + (_BACKUP_JOBS if place.backup_dir else ())
     services = ((_DATABASE,) if place.embedded else ()) + _SERVICES + tuple(f"{job}.service" for job in jobs)
-    return services + tuple(f"{job}.timer" for job in jobs)
+    return (*services, _ON_FAILURE, *(f"{job}.timer" for job in jobs))
 
 
 def enabled_units(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those of some units that are enabled: services that a timer starts are not."""
-    return tuple(name for name in names if name.replace(".service", ".timer") not in names or name.endswith(".timer"))
+    """Return those of some units that are enabled: services that a timer or a failure starts are not."""
+    services = (name for name in names if name.endswith(".service"))
+    started = {name for name in services if name.replace(".service", ".timer") in names or is_template(name)}
+    return tuple(name for name in names if name not in started)
+
+
+def is_template(name: str) -> bool:
+    """Tell whether a unit is one of which others are made, so that itself it can be neither started nor stopped."""
+    return "@." in name
 
 
 def shipped_units() -> tuple[str, ...]:

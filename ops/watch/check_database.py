@@ -13,11 +13,25 @@ from sql.settings import DatabaseSettings
 from sql.timescale import timescale_version
 
 _QUERIES = load_queries("ops_watch.sql")
-_FACTS, _DATA_DIRECTORY, _FAILED_JOBS = (_QUERIES[name] for name in ("server_facts", "data_directory", "failed_jobs"))
+_FACTS, _DATA_DIRECTORY = _QUERIES["server_facts"], _QUERIES["data_directory"]
+_FAILED_JOBS, _WORKERS = _QUERIES["failed_jobs"], _QUERIES["workers"]
 
 OLDEST_MAJOR = 15
 BAD_PAIRINGS = {("2.28.3", "15.20"): "marks background jobs failed that were not"}
 """Versions of TimescaleDB and PostgreSQL that do not go together, and what goes wrong."""
+
+
+class Workers(msgspec.Struct, frozen=True):
+    """How many worker processes a server has, how many TimescaleDB may take, and of how many `databases` it looks."""
+
+    processes: int
+    of_timescale: int
+    databases: int
+
+    @property
+    def needed(self) -> int:
+        """Return how many it takes for all that TimescaleDB may start: its launcher, a scheduler each, and jobs."""
+        return self.of_timescale + 1 + self.databases
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -32,6 +46,7 @@ class Server(msgspec.Struct, frozen=True):
     data_directory: Path | None
     timescale: str | None
     failed_jobs: tuple[str, ...]
+    workers: Workers | None = None
 
 
 async def read_server(connection: asyncpg.Connection, clock_ahead_s: float) -> Server:
@@ -40,6 +55,7 @@ async def read_server(connection: asyncpg.Connection, clock_ahead_s: float) -> S
     folder = await connection.fetchval(_DATA_DIRECTORY)
     timescale = await timescale_version(connection)
     jobs = await connection.fetch(_FAILED_JOBS) if timescale is not None else []
+    workers = await connection.fetchrow(_WORKERS) if timescale is not None else None
     found = connection.get_server_version()
     return Server(
         version=f"{found.major}.{found.micro}",
@@ -51,6 +67,7 @@ async def read_server(connection: asyncpg.Connection, clock_ahead_s: float) -> S
         data_directory=None if folder is None else Path(folder),
         timescale=timescale,
         failed_jobs=tuple(f"{job['name']} ({job['total_failures']:,} times)" for job in jobs),
+        workers=None if workers is None or workers["of_timescale"] is None else Workers(**workers),
     )
 
 
@@ -64,13 +81,21 @@ def check_server(server: Server, url: str) -> list[Check]:
 
 
 def _check_timescale(server: Server, timescale: str) -> Check:
+    name, workers = f"TimescaleDB {timescale}", server.workers
     pairing = BAD_PAIRINGS.get((timescale, server.version))
-    name, todo = f"TimescaleDB {timescale}", "see timescaledb_information.job_errors"
     if pairing is not None:
         found = f"{name} with PostgreSQL {server.version} {pairing}"
         return Check("timescaledb", "warn", timescale, None, found, "update the extension: ALTER EXTENSION … UPDATE")
+    if workers is not None and workers.processes < workers.needed:
+        found = (
+            f"{name} may start {workers.of_timescale} workers beside a launcher, and {workers.databases} databases "
+            f"take one each; the server has {workers.processes} in all, so that jobs may not start"
+        )
+        todo = f"set max_worker_processes = {workers.needed}, or a smaller timescaledb.max_background_workers; restart"
+        return Check("timescaledb", "warn", workers.processes, workers.needed, found, todo)
     if server.failed_jobs:
         found = f"{name}: background jobs failed when they last ran: {', '.join(server.failed_jobs)}"
+        todo = "see timescaledb_information.job_errors"
         return Check("timescaledb", "warn", timescale, None, found, todo)
     return Check("timescaledb", "ok", timescale, None, f"{name}: no background job failed when it last ran")
 

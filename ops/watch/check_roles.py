@@ -8,8 +8,8 @@ from sql import load_queries
 from sql.connect import Role
 
 _QUERIES = load_queries("ops_watch.sql")
-_EXISTING, _LET_CHANGE, _UNGUARDED = (_QUERIES[name] for name in ("existing_roles", "let_change", "unguarded_tables"))
-_TAKE = _QUERIES["take_role"]
+_EXISTING, _TAKE = _QUERIES["existing_roles"], _QUERIES["take_role"]
+_LET_CHANGE, _UNGUARDED = _QUERIES["let_change"], _QUERIES["unguarded_tables"]
 _ALL = [role.value for role in Role]
 
 

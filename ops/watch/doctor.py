@@ -39,7 +39,7 @@ from sql.errors import DatabaseError, InvalidSetting
 
 _ORDER = (
     *("settings", "vendor_key", "clock", "disk", "backup_disk", "database", "timescaledb", "migrations", "roles"),
-    *("append_only", "chain", "projection", "calendar", "sessions", "projector", "nightly", "backup", "drill"),
+    *("append_only", "chain", "projection", "calendar", "sessions", "projector", "nightly", "backup", "drill", "scrub"),
     *("backup_folder", "api_keys", "alerts"),
 )
 _CLOCK = load_queries("ops_watch.sql")["server_clock"]

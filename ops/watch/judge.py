@@ -1,7 +1,8 @@
-"""Whether what keeps the warehouse happened and went well: the night as /fresh says, backup and drill by the ledger.
+"""Whether what keeps the warehouse happened and went well: the night as /fresh says, backup, drill and scrub by the
+ledger.
 
-A new warehouse has grace, counted from its first payload: a day for its first night and projection, and for backup
-and drill as long as they may be old.
+A new warehouse has grace, counted from its first payload: a day for its first night and projection, and for the
+others as long as they may be old.
 """
 
 import datetime as dt
@@ -22,6 +23,7 @@ _LONGEST = 500
 _TODO = {
     "backup": "run: ops backup DIR; cron or the timer should have",
     "drill": "run: ops drill DIR; cron or the timer should have",
+    "scrub": "run: ops scrub; cron or the timer should have. RUNBOOK.md says what to do with a bad payload",
 }
 
 
@@ -44,6 +46,7 @@ def judge_warehouse(
         *_judge_freshness(seen, fresh, now),
         judge_safeguard("backup", seen, safeguards.backup_max_age, now),
         judge_safeguard("drill", seen, safeguards.drill_max_age, now),
+        judge_safeguard("scrub", seen, safeguards.scrub_max_age, now),
     )
 
 

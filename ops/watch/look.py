@@ -33,7 +33,7 @@ from sql.settings import DatabaseSettings
 _QUERIES = load_queries("ops_watch.sql")
 _SINCE, _SESSIONS_OF = _QUERIES["warehouse_since"], _QUERIES["sessions_of"]
 _HAS_LEDGER = load_queries("migrate.sql")["has_ledger"]
-_DRILL_LOCK = "warehouse.drill"
+_DRILL_LOCK, _SCRUB_LOCK = "warehouse.drill", "warehouse.scrub"
 _TRIES = 3
 _WAIT = wait_fixed(2)
 _MEND = "start the database, or see its log; ops doctor looks at it more closely"
@@ -113,12 +113,12 @@ async def read_seen(pool: asyncpg.Pool, fresh: WatchSettings, folder: Path | Non
         return facts
     with clear_database_errors():
         since: dt.datetime | None = await pool.fetchval(_SINCE)
-        is_drilling = await lock_is_held(pool, _DRILL_LOCK)
+        is_drilling, is_scrubbing = [await lock_is_held(pool, name) for name in (_DRILL_LOCK, _SCRUB_LOCK)]
         is_connected = bool(await pool.fetchval(_SESSIONS_OF, Role.BACKUP.value))
     backup = facts.archive.safeguards.get("backup")
     # A drill connects in the role of backups, too.
     backs_up = (is_connected and not is_drilling) or _is_held(folder, backup)
-    at_work = {"backup": backs_up, "drill": is_drilling}
+    at_work = {"backup": backs_up, "drill": is_drilling, "scrub": is_scrubbing}
     return Seen(facts, since, frozenset(kind for kind, is_alive in at_work.items() if is_alive))
 
 

@@ -1,4 +1,4 @@
-"""What the one who watches reads from the environment: whom to tell, and how old a backup and a drill may be.
+"""What the one who watches reads from the environment: whom to tell, and how old a backup, a drill and a scrub may be.
 
 The addresses are secrets: who has one can write to the people it reaches. They are kept where no repr, log line or
 error can show them.
@@ -61,15 +61,16 @@ class AlertSettings(msgspec.Struct, frozen=True):
 
 
 class SafeguardSettings(msgspec.Struct, frozen=True):
-    """How old the last good backup and drill may be, None for any age, and where backups are, None for unknown."""
+    """How old the last good of each may be, None for any age, and where backups are, None for unknown."""
 
     backup_max_age: dt.timedelta | None = dt.timedelta(days=8)
     drill_max_age: dt.timedelta | None = dt.timedelta(days=35)
+    scrub_max_age: dt.timedelta | None = dt.timedelta(days=3)
     folder: Path | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "SafeguardSettings":
-        """Read BACKUP_MAX_AGE_DAYS, DRILL_MAX_AGE_DAYS and BACKUP_DIR.
+        """Read BACKUP_MAX_AGE_DAYS, DRILL_MAX_AGE_DAYS, SCRUB_MAX_AGE_DAYS and BACKUP_DIR.
 
         Raises: InvalidSetting for an age that is out of its bound.
         """
@@ -77,6 +78,7 @@ class SafeguardSettings(msgspec.Struct, frozen=True):
         return cls(
             read_setting(environ, "BACKUP_MAX_AGE_DAYS", default.backup_max_age, _days, bound),
             read_setting(environ, "DRILL_MAX_AGE_DAYS", default.drill_max_age, _days, bound),
+            read_setting(environ, "SCRUB_MAX_AGE_DAYS", default.scrub_max_age, _days, bound),
             read_setting(environ, "BACKUP_DIR", None, _folder, "must be a folder"),
         )
 

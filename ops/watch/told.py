@@ -27,10 +27,14 @@ _SLACK = dt.timedelta(minutes=10)
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """Since when a check fails, and when somebody was last told, None where nobody was."""
+    """Since when a check fails, and when somebody was last told, None where nobody was.
+
+    `failed_at` is of a unit, and when it was last heard that it had just failed.
+    """
 
     since: dt.datetime
     told_at: dt.datetime | None = None
+    failed_at: dt.datetime | None = None
 
 
 Troubles = Mapping[str, Trouble]
@@ -54,8 +58,8 @@ class News(msgspec.Struct, frozen=True):
         }
 
 
-def find_news(before: Troubles, checks: Sequence[Check], now: dt.datetime) -> News:
-    """Return what is to be told of checks, after what was told before.
+def find_news(before: Troubles, checks: Sequence[Check], now: dt.datetime, heard: str | None = None) -> News:
+    """Return what is to be told of checks, after what was told before; `heard` is the unit that has just ended.
 
     A trouble whose check could not be made this time goes on, and is not told of: nothing is known.
     """
@@ -64,6 +68,8 @@ def find_news(before: Troubles, checks: Sequence[Check], now: dt.datetime) -> Ne
     over = tuple(name for name, trouble in before.items() if name in well and trouble.told_at is not None)
     going_on = {name: trouble for name, trouble in before.items() if name not in well or name in over}
     going_on |= {name: Trouble(now) for name in failed if name not in before}
+    if heard in failed:
+        going_on[heard] = msgspec.structs.replace(going_on[heard], failed_at=now)
     to_tell = tuple(check for name, check in failed.items() if _is_due(going_on[name], now))
     return News(to_tell, over, going_on)
 

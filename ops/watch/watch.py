@@ -24,13 +24,14 @@ async def announce(
     told: Path,
     now: dt.datetime,
     wait: Wait = BETWEEN_TRIES,
+    heard: str | None = None,
 ) -> None:
-    """Tell what is new in these checks, and call the heartbeat where all is well.
+    """Tell what is new in these checks, and call the heartbeat where all is well; `heard` is a unit that just ended.
 
     Raises: NotTold, also where it cannot be remembered what was told.
     """
     with one_watch_at_a_time(told):
-        news = find_news(read_told(told), checks, now)
+        news = find_news(read_told(told), checks, now, heard)
         failures: list[str] = []
         delivered = 0
         if settings.tells and (news.to_tell or news.over):

@@ -107,8 +107,16 @@ class Forks:
             output.touch()
             job = Job(list(words), environ, str(output))
             self._server.stdin.write(msgspec.json.encode(job) + b"\n")
-            pid = await self._pids.get()
+            pid = await self._next_pid()
             return Running(pid, self._codes[pid], output)
+
+    async def _next_pid(self) -> int:
+        begun = asyncio.ensure_future(self._pids.get())
+        await asyncio.wait({begun, self._listener}, return_when=asyncio.FIRST_COMPLETED)
+        if not begun.done():
+            begun.cancel()
+            raise RuntimeError("the process that commands are forked from has ended; it has said why on stderr")
+        return begun.result()
 
     async def run(self, environ: Mapping[str, str], *words: str) -> Ended:
         """Run a command line to its end."""

@@ -152,6 +152,9 @@ async def _furnish(place: Place, site: Site, cluster: Cluster | None, forks: For
         async with open_owner(cluster.url) as server:
             await server.execute(f"CREATE DATABASE {machine.name}")
     async with open_owner(machine.url) as owner:
+        # However carelessly a server is tuned: what is said to be archived must outlive its kill.
+        await owner.execute("ALTER SYSTEM SET synchronous_commit = off")
+        await owner.execute("SELECT pg_reload_conf()")
         await enable_timescale(owner)
         await migrate(owner)
     async with open_pool(machine.url, Role.INGEST) as pool:

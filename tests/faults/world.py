@@ -247,7 +247,9 @@ class World:
                 self.clean(await self._over(running))
 
     async def backups_are_whole(self) -> None:
-        """See that every backup in the folder is whole, by our word and by sha256sum's."""
+        """See that every backup in the folder is whole, by our word and by sha256sum's; there may be none."""
+        if not self.backups.is_dir():
+            return
         listed = json.loads(await self.succeed("ops", "backups", str(self.backups), "--check", "--json"))
         homes = sorted(self.backups.glob("backups/[0-9]*"))
         assert [each["name"] for each in listed["backups"]] == [home.name for home in homes]

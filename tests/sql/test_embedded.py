@@ -179,6 +179,39 @@ def test_a_server_that_does_not_start_says_why_in_its_own_words(stopped: Path) -
     assert str(stopped / "postgres" / "log") in message
 
 
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("global/pg_control", 'pg_ctl: error: could not open file "{path}" for reading: Permission denied (log: '),
+        ("log", "cannot create {path}: Permission denied (log: "),
+    ],
+)
+def test_a_file_that_the_server_may_not_open_is_named(stopped: Path, file: str, said: str) -> None:
+    """Also where the log ends with a complaint of long ago, and the server wrote nothing into it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root has its server run as another user")
+    path = stopped / "postgres" / file
+    found = path.stat()
+    log = stopped / "postgres" / "log"
+    log.write_text(f"{log.read_text()}2026-01-01 00:00:00 UTC [1] FATAL:  of long ago\n")
+    os.chown(path, 0, 0)
+    path.chmod(0o600)
+    try:
+        assert said.format(path=path) in _refusal(stopped)
+    finally:
+        os.chown(path, found.st_uid, found.st_gid)
+        path.chmod(found.st_mode)
+
+
+def test_what_the_server_says_before_it_has_a_log_is_shown_too(stopped: Path) -> None:
+    config, aside = stopped / "postgres" / "postgresql.conf", stopped / "aside"
+    config.rename(aside)
+    try:
+        assert f'could not access the server configuration file "{config}": No such' in _refusal(stopped)
+    finally:
+        aside.rename(config)
+
+
 def test_a_command_says_in_one_line_that_the_server_cannot_start(tmp_path_environ: dict[str, str]) -> None:
     done = run_command(tmp_path_environ, "archive", "stats", WAREHOUSE_DATA="/proc/warehouse")
     assert done.returncode == 1

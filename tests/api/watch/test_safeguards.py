@@ -1,4 +1,4 @@
-"""Backups and drills in /api/v1/status and /metrics: the last of each, and when one last went well."""
+"""Backups, drills and scrubs in /api/v1/status and /metrics: the last of each, and when one last went well."""
 
 import datetime as dt
 from typing import Any
@@ -16,7 +16,7 @@ def at(instant: dt.datetime) -> str:
     return instant.isoformat().replace("+00:00", "Z")
 
 
-async def test_the_last_backup_and_drill_are_told_and_when_one_last_went_well(
+async def test_the_last_of_each_is_told_and_when_one_last_went_well(
     database_url: str, ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool
 ) -> None:
     await fill(ingest_pool, project_pool)
@@ -29,10 +29,8 @@ async def test_the_last_backup_and_drill_are_told_and_when_one_last_went_well(
             assert answer.status == 200
             return answer.json
 
-        assert {name: (await status())[name] for name in ("last_backup", "last_drill")} == {
-            "last_backup": None,
-            "last_drill": None,
-        }
+        lasts = ("last_backup", "last_drill", "last_scrub")
+        assert {name: (await status())[name] for name in lasts} == dict.fromkeys(lasts)
         await run_of(ingest_pool, "backup", good, {"passed": True, "name": "2026-11-15T030000Z", "payloads": 10})
         await run_of(
             ingest_pool, "drill", bad, {"passed": False, "backup": "2026-11-15T030000Z", "error": "bars differ"}
@@ -54,8 +52,11 @@ async def test_the_last_backup_and_drill_are_told_and_when_one_last_went_well(
             "error": "bars differ",
             "last_passed_at": None,
         }
+        await run_of(ingest_pool, "scrub", good, {"passed": True, "first_bad": None, "percent": 5.0, "seed": 7})
+        scrub = (await status())["last_scrub"]
+        assert (scrub["passed"], scrub["backup"], scrub["last_passed_at"]) == (True, None, at(good + MINUTE))
         metrics = await scraped(client)
-        assert metrics[passed, "backup"] == (good + MINUTE).timestamp()
+        assert metrics[passed, "backup"] == metrics[passed, "scrub"] == (good + MINUTE).timestamp()
         assert (passed, "drill") not in metrics
         assert metrics["warehouse_run_succeeded", "backup"] == 1
         assert metrics["warehouse_run_succeeded", "drill"] == 0

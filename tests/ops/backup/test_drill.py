@@ -91,7 +91,7 @@ async def test_a_drill_on_the_command_line_passes_is_recorded_and_leaves_nothing
     assert run.result is not None
     assert (run.result["passed"], run.result["backup"]) == (True, shared.names[1])
     assert run.result["compared_with"] == "live"
-    assert set(run.result["seconds"]) == {"check", "archive", "verify", "rebuild", "dump"}
+    assert set(run.result["seconds"]) == {"check", "live", "archive", "verify", "rebuild", "dump"}
     assert await _scratches(shared.url) == []
 
 
@@ -107,6 +107,14 @@ async def test_a_live_projection_that_has_moved_on_is_not_what_is_compared_with(
     part = own.newest.projection
     assert part is not None
     assert drilled.content_hash == part.generation.content_hash
+
+
+async def _spoil_tables(warehouse: Warehouse) -> str:
+    async with open_owner(warehouse.url) as owner:
+        await owner.execute("UPDATE projection.bar SET close = 1")
+    return (
+        "archive restores as it should, but the live tables hold content .*, recorded is .*; `project --verify` names"
+    )
 
 
 async def _spoil_live(warehouse: Warehouse) -> str:
@@ -163,6 +171,7 @@ async def test_a_backup_that_is_not_whole_fails_the_drill_and_is_named_in_the_le
 async def test_a_live_warehouse_that_is_not_the_backups_fails_the_drill_and_what_differs_is_named(
     own: Warehouse,
 ) -> None:
+    await _fails(own, _spoil_tables, DrillFailed)
     await _fails(own, _spoil_live, DrillFailed)
     await _fails(own, _spoil_manifest, DrillFailed)
 

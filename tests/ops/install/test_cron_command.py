@@ -17,9 +17,9 @@ async def test_it_waits_for_the_jobs_of_the_shipped_crontab_until_sigterm(tmp_pa
     out, rest = await process.communicate()
     assert (process.returncode, out, rest) == (0, b"", b"")
     assert sorted(line.split("job=")[1].split(" next=")[0] for line in said) == [
-        "archive verify",
         "ops backup",
         "ops drill",
+        "ops scrub",
         "ops watch",
     ]
     [backup] = [line for line in said if "job=ops backup" in line]

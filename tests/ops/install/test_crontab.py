@@ -18,7 +18,7 @@ _TIMERS = {
     "ops backup": "warehouse-backup",
     "ops drill": "warehouse-drill",
     "ops watch": "warehouse-watch",
-    "archive verify": "warehouse-scrub",
+    "ops scrub": "warehouse-scrub",
 }
 _LINES = list(cron_lines(shipped_crontab()))
 _ENTRIES = parse_crontab(shipped_crontab())
@@ -52,7 +52,7 @@ def test_the_schedule_is_the_promised_one() -> None:
     assert drills[:3] == ["2026-12-06 Sun", "2027-01-03 Sun", "2027-02-07 Sun"]
     assert len(drills) == 10
     assert all(drill.time() > dt.time(3) for drill in times["ops drill"])
-    assert len(times["archive verify"]) == _DAYS
+    assert len(times["ops scrub"]) == _DAYS
     assert len(times["ops watch"]) == _DAYS * 24
 
 
@@ -88,10 +88,9 @@ def test_a_shell_runs_the_commands_where_the_two_variables_say(tmp_path: Path) -
     """Each line as cron would hand it to a shell, with commands that say how they were called."""
     clone = tmp_path / "a clone"
     (clone / ".venv" / "bin").mkdir(parents=True)
-    for name in ("ops", "archive"):
-        command = clone / ".venv" / "bin" / name
-        command.write_text(f'#!/bin/sh\necho "{name} $@ in $PWD" >> "{tmp_path}/said"\necho noise\n')
-        command.chmod(0o755)
+    command = clone / ".venv" / "bin" / "ops"
+    command.write_text(f'#!/bin/sh\necho "ops $@ in $PWD" >> "{tmp_path}/said"\necho noise\n')
+    command.chmod(0o755)
     fake_date = tmp_path / "bin" / "date"
     fake_date.parent.mkdir()
     fake_date.write_text("#!/bin/sh\necho 7\n")

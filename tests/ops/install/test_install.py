@@ -9,6 +9,7 @@ import click
 import pytest
 
 from ops.cli import ops
+from ops.install.apply import Applied, Systemd, take_back
 from ops.install.crontab import parse_crontab, shipped_crontab
 from ops.install.errors import CannotInstall
 from ops.install.units import shipped_units
@@ -219,3 +220,13 @@ def test_the_command_leaves_with_one_line_where_there_is_no_systemd_to_tell(home
     done = run_command(environ, "ops", "install", "--as-user")
     assert done.returncode == 2
     assert "no systemd running" in complaint(done)
+
+
+def test_systemd_is_told_to_stop_no_template(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    """It can stop what was made of one, but not the template itself, and would refuse all of them."""
+    _said(capsys, *_FOR_DAEMON, "--root", str(root), "--backup-dir", "/mnt/backup")
+    said: list[str] = []
+    paths = [Path("/", _UNITS, unit) for unit in shipped_units()]
+    take_back(paths, Path("/etc"), Applied(root, Systemd(as_user=False)), said.append, dry_run=True)
+    told = said[0].removeprefix("would run systemctl disable --now ").split()
+    assert set(told) == set(shipped_units()) - {"warehouse-watch@.service"}

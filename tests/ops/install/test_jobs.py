@@ -154,6 +154,35 @@ async def test_a_failed_job_makes_the_watch_due_at_once_and_a_failed_watch_does_
     assert failed == ["backup", "watch"]
 
 
+async def test_the_watch_hears_which_job_failed_and_when_it_went_well_again(
+    tmp_path: Path, clock: HandSetClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "ops")
+    said, twice = tmp_path / "said", tmp_path / "twice"
+    tell = f"echo $MONITOR_UNIT $MONITOR_SERVICE_RESULT $MONITOR_EXIT_STATUS >> {said}"
+    fails_once = f"[ -e {twice} ] || {{ touch {twice}; exit 3; }}"
+    jobs = [
+        Job("ops backup", _HOURLY, ("/bin/sh", "-c", fails_once)),
+        Job("ops drill", _HOURLY, ("/bin/sh", "-c", "kill -KILL $$")),
+        Job("ops scrub", _HOURLY, ("/bin/sh", "-c", "exit 0")),
+        Job("watch", _YEARLY, ("/bin/sh", "-c", tell)),
+    ]
+    running = asyncio.create_task(run_jobs(jobs, clock, after_failure="watch", look_at_the_clock_s=0.005))
+    for hour, expected in (
+        (10, {"ops backup exit-code 3", "ops drill signal KILL"}),
+        (11, {"ops backup success 0", "ops drill signal KILL"}),
+    ):
+        clock.set_to(hour)
+        async with asyncio.timeout(_PATIENCE_S):
+            while not said.exists() or len(said.read_text().splitlines()) < len(expected):
+                await asyncio.sleep(0.005)
+        assert set(said.read_text().splitlines()) == expected
+        said.unlink()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
 async def test_an_end_ends_what_runs_and_waits_for_it(tmp_path: Path, clock: HandSetClock) -> None:
     hourly = Recorded(tmp_path, "hourly", _HOURLY)
     async with _running(clock, hourly):

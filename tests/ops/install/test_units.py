@@ -28,6 +28,7 @@ _OF_A_USER = msgspec.structs.replace(_PLACE, user=None)
 _UNITS = {name: read_unit(unit_text(name, _PLACE)) for name in shipped_units()}
 _SERVICES = {name: unit for name, unit in _UNITS.items() if name.endswith(".service")}
 _TIMED = {name.replace(".timer", ".service") for name in _UNITS if name.endswith(".timer")}
+_WATCHES = ("warehouse-watch.service", "warehouse-watch@.service")
 _HARDENED = {
     "NoNewPrivileges": "yes",
     "CapabilityBoundingSet": "",
@@ -69,8 +70,8 @@ def test_without_a_backup_folder_and_with_a_database_of_its_own_there_are_fewer(
     assert missing == {"warehouse-database.service", *jobs}
 
 
-def test_services_are_enabled_but_those_of_timers() -> None:
-    assert set(enabled_units(unit_names(_PLACE))) == set(_UNITS) - _TIMED
+def test_services_are_enabled_but_those_of_timers_and_the_one_of_failures() -> None:
+    assert set(enabled_units(unit_names(_PLACE))) == set(_UNITS) - _TIMED - {"warehouse-watch@.service"}
 
 
 @pytest.mark.parametrize("name", _SERVICES)
@@ -105,7 +106,7 @@ def test_only_their_own_folders_are_written_to() -> None:
     data, backups = ["/var/lib/market-data-warehouse"], ["-/mnt/backup"]
     assert written == {
         "warehouse-database.service": data,
-        "warehouse-watch.service": data,
+        **dict.fromkeys(_WATCHES, data),
         "warehouse-backup.service": backups,
         "warehouse-drill.service": backups,
         "warehouse-ingest.service": [],
@@ -125,10 +126,23 @@ def test_homes_are_hidden_unless_something_is_in_one(path: str) -> None:
     )
 
 
-def test_what_fails_is_told_at_once_but_for_the_one_who_tells() -> None:
+def test_what_fails_is_told_at_once_by_its_name_but_for_the_one_who_tells() -> None:
+    """By a unit of its own for each that fails: to one that several would start, systemd does not say which did."""
     for name, unit in _SERVICES.items():
-        expected = [] if name == "warehouse-watch.service" else ["warehouse-watch.service"]
-        assert values(unit, "Unit", "OnFailure") == expected
+        assert values(unit, "Unit", "OnFailure") == ([] if name in _WATCHES else ["warehouse-watch@%n.service"])
+    assert "MONITOR_UNIT=%i" in _service("warehouse-watch@.service", "Environment")
+
+
+def test_the_two_watches_differ_in_who_starts_them_only() -> None:
+    by_the_hour, on_failure = (
+        {line for line in unit_text(name, _PLACE).splitlines() if not line.startswith("#")} for name in _WATCHES
+    )
+    assert {line.partition("=")[0] for line in by_the_hour ^ on_failure} == {
+        "Description",
+        "Environment",
+        "StartLimitIntervalSec",
+        "StartLimitBurst",
+    }
 
 
 def test_ingest_has_the_time_to_archive_what_is_on_the_wire() -> None:
@@ -153,7 +167,7 @@ def test_what_may_run_at_once_fits_into_16_gb() -> None:
     limits = {
         name: float(text[:-1]) * _GIBIBYTE[text[-1]] for name in _SERVICES for text in _service(name, "MemoryMax")
     }
-    always = sum(limit for name, limit in limits.items() if name not in _TIMED)
+    always = sum(limit for name, limit in limits.items() if name not in {*_TIMED, *_WATCHES})
     assert always + max(limits[name] for name in _TIMED) + limits["warehouse-watch.service"] < 15
 
 

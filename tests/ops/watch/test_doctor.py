@@ -18,7 +18,7 @@ from ingest.patience import Patience
 from ingest.settings import IngestSettings
 from ops.watch.check_chain import check_chain
 from ops.watch.check_clock import check_clock
-from ops.watch.check_database import BAD_PAIRINGS, Server, check_server
+from ops.watch.check_database import BAD_PAIRINGS, Server, Workers, check_server
 from ops.watch.check_vendor import ask_vendor
 from ops.watch.doctor import examine
 from project.replay import catch_up
@@ -275,12 +275,16 @@ def test_a_vendor_without_a_usable_date_is_no_clock(date: str) -> None:
     assert check_clock(None, response).status == "warn"
 
 
-def test_a_pairing_of_versions_that_is_known_to_be_bad_is_told() -> None:
-    def timescale(version: str, extension: str, *jobs: str) -> Any:
-        server = Server(version, "login", 0.0, "origin", 1, True, None, extension, jobs)
+def test_a_pairing_of_versions_that_is_known_to_be_bad_is_told_and_too_few_workers_are() -> None:
+    def timescale(version: str, extension: str, *jobs: str, workers: Workers | None = None) -> Any:
+        server = Server(version, "login", 0.0, "origin", 1, True, None, extension, jobs, workers)
         return check_server(server, "postgresql://h/db")[1]
 
     [(extension, postgres)] = BAD_PAIRINGS
     assert timescale(postgres, extension).status == "warn"
     assert timescale("15.18", extension).status == "ok"
     assert "columnstore (3 times)" in timescale("15.18", extension, "columnstore (3 times)").message
+    assert timescale("15.18", extension, workers=Workers(16, 8, 7)).status == "ok"
+    few = timescale("15.18", extension, workers=Workers(16, 8, 8))
+    assert (few.status, few.value, few.bound) == ("warn", 16, 17)
+    assert few.todo.startswith("set max_worker_processes = 17")

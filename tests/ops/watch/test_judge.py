@@ -78,8 +78,11 @@ def test_a_backup_is_judged(warehouse: Seen, status: str, said: str) -> None:
 
 
 def test_an_age_of_zero_days_watches_nothing() -> None:
-    settings = SafeguardSettings.from_environ({"BACKUP_MAX_AGE_DAYS": "0", "DRILL_MAX_AGE_DAYS": "40"})
+    settings = SafeguardSettings.from_environ(
+        {"BACKUP_MAX_AGE_DAYS": "0", "DRILL_MAX_AGE_DAYS": "40", "SCRUB_MAX_AGE_DAYS": "1"}
+    )
     assert (settings.backup_max_age, settings.drill_max_age, settings.folder) == (None, 40 * DAY, None)
+    assert settings.scrub_max_age == DAY
     assert judge_safeguard("backup", seen(FAILED), settings.backup_max_age, NOW).status == "ok"
 
 

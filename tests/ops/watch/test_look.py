@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 from tenacity.wait import wait_none
 
 from api.watch.check import Check
@@ -20,7 +21,7 @@ from tests.api.watch.watched import MINUTE, NIGHT, NOW, fill, run_of
 
 DAY = dt.timedelta(days=1)
 WELL = {"outcomes": [{"subject": "S1", "ending": "answered"}], "left_to_ask": 0}
-ALL = ["database", "projection", "sessions", "projector", "nightly", "calendar", "backup", "drill"]
+ALL = ["database", "projection", "sessions", "projector", "nightly", "calendar", "backup", "drill", "scrub"]
 
 
 async def looked(url: str, now: dt.datetime = NOW, folder: Path | None = None) -> dict[str, Check]:
@@ -40,17 +41,20 @@ async def test_a_warehouse_that_is_looked_after_is_well_until_the_week_is_over(
 ) -> None:
     await fill(ingest_pool, project_pool)
     await run_of(ingest_pool, "nightly", NIGHT, WELL)
-    assert levels(await looked(database_url)) == dict.fromkeys(ALL, "ok") | {"backup": "warn", "drill": "warn"}
+    assert levels(await looked(database_url)) == dict.fromkeys(ALL, "ok") | dict.fromkeys(
+        ("backup", "drill", "scrub"), "warn"
+    )
     async with open_pool(database_url, Role.BACKUP) as pool:
         await run_of(pool, "backup", NOW - 7 * DAY, {"passed": True, "name": "2026-11-15T030000Z"})
         await run_of(pool, "drill", NOW - 30 * DAY, {"passed": True, "backup": "2026-10-18T030000Z"})
+        await run_of(pool, "scrub", NOW - 2 * DAY, {"passed": True, "percent": 5.0, "seed": 7})
     checks = await looked(database_url)
     assert levels(checks) == dict.fromkeys(ALL, "ok")
     assert (checks["backup"].value, checks["drill"].value) == (7.0, 30.0)
     assert "2026-10-18T030000Z" in checks["drill"].message
     later = await looked(database_url, NOW + 6 * DAY)
     failed = {name for name, level in levels(later).items() if level == "failed"}
-    assert failed == {"sessions", "nightly", "backup", "drill"}
+    assert failed == {"sessions", "nightly", "backup", "drill", "scrub"}
     # A nightly that fails is trouble at once, though yesterday's bars are there.
     await run_of(ingest_pool, "nightly", NIGHT + DAY / 2, {"passed": False})
     assert levels(await looked(database_url))["nightly"] == "failed"
@@ -82,14 +86,15 @@ async def test_a_backup_without_an_end_is_at_work_as_long_as_somebody_shows_it(
         assert "was killed" in await said()
 
 
-async def test_a_drill_without_an_end_is_at_work_as_long_as_its_lock_is_held(
-    database_url: str, ingest_pool: asyncpg.Pool, owner: asyncpg.Connection
+@pytest.mark.parametrize("kind", ["drill", "scrub"])
+async def test_one_without_an_end_is_at_work_as_long_as_its_lock_is_held(
+    kind: str, database_url: str, ingest_pool: asyncpg.Pool, owner: asyncpg.Connection
 ) -> None:
-    await start_run(ingest_pool, "drill", {}, NOW)
-    drill = (await looked(database_url))["drill"]
-    assert (drill.status, "was killed" in drill.message) == ("failed", True)
-    await owner.execute("SELECT pg_advisory_lock(hashtextextended('warehouse.drill', 0))")
-    assert "is under way" in (await looked(database_url))["drill"].message
+    await start_run(ingest_pool, kind, {}, NOW)
+    check = (await looked(database_url))[kind]
+    assert (check.status, "was killed" in check.message) == ("failed", True)
+    await owner.execute(f"SELECT pg_advisory_lock_shared(hashtextextended('warehouse.{kind}', 0))")
+    assert "is under way" in (await looked(database_url))[kind].message
 
 
 async def test_a_run_that_ended_without_saying_that_it_passed_did_not(
@@ -105,7 +110,7 @@ async def test_an_empty_warehouse_has_grace_from_when_it_was_made(database_url: 
     made = await owner.fetchval("SELECT min(applied_at) FROM public.warehouse_migration")
     assert set(levels(await looked(database_url, made + DAY)).values()) == {"ok", "warn"}
     late = levels(await looked(database_url, made + 10 * DAY))
-    assert {name for name, level in late.items() if level == "failed"} == {"projection", "backup"}
+    assert {name for name, level in late.items() if level == "failed"} == {"projection", "backup", "scrub"}
 
 
 async def test_a_database_that_is_away_is_all_that_is_known(empty_database_url: str) -> None:
