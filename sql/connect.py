@@ -10,6 +10,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 import asyncpg
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from sql.embedded import start_embedded
 from sql.errors import DatabaseAway, DatabaseError
@@ -17,6 +18,7 @@ from sql.settings import DatabaseSettings
 
 _OLDEST_MAJOR = 15
 _CONNECT_TIMEOUT_S = 10.0
+_STARTS_WITHIN_S, _LOOK_AGAIN_S = 30.0, 0.2
 _LOOKS_AFTER_CLIENT = "client_connection_check_interval"
 # Who holds locks and is killed, or whose machine is gone, must not hold them until a long statement has ended, or TCP
 # has lost its patience. Units: as PostgreSQL reads them, milliseconds and seconds.
@@ -101,10 +103,12 @@ async def open_pool(
 async def open_owner(url: str) -> AsyncIterator[asyncpg.Connection]:
     """Yield one connection as the URL's own user: for migrations, or to take on a weaker role at once.
 
+    A server that is starting, or replays its log after a crash, is waited for.
+
     Raises: DatabaseAway; DatabaseError for a server older than PostgreSQL 15.
     """
     with _clear_errors(url):
-        connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S, server_settings={"timezone": "UTC"})
+        connection = await _connect(url)
     try:
         major = connection.get_server_version().major
         if major < _OLDEST_MAJOR:
@@ -113,6 +117,16 @@ async def open_owner(url: str) -> AsyncIterator[asyncpg.Connection]:
         yield connection
     finally:
         await connection.close()
+
+
+@retry(
+    retry=retry_if_exception_type(asyncpg.CannotConnectNowError),
+    wait=wait_fixed(_LOOK_AGAIN_S),
+    stop=stop_after_delay(_STARTS_WITHIN_S),
+    reraise=True,
+)
+async def _connect(url: str) -> asyncpg.Connection:
+    return await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S, server_settings={"timezone": "UTC"})
 
 
 async def _create_pool(url: str, size: int, server_settings: dict[str, str], repeats: bool) -> asyncpg.Pool:

@@ -7,6 +7,7 @@ WarehouseError
     ├── DatabaseAway          nothing answers at the address
     ├── EmbeddedServerError   the embedded PostgreSQL cannot start in its data folder
     ├── MigrationError        the schema cannot be brought up to date, or its history was edited
+    ├── ArchiveGone           the archive's tables were dropped
     ├── NotMigrated           the schema is not up to date, and this login may not bring it there
     └── JobsRefused           TimescaleDB may not run jobs in the projector's name
 
@@ -73,6 +74,16 @@ class MigrationError(DatabaseError):
     def __init__(self, migration: str, why: str) -> None:
         super().__init__(f"migration {migration}: {why}")
         self.migration = migration
+
+
+class ArchiveGone(DatabaseError):
+    """The migrations are recorded and the archive is not there: somebody dropped it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the database's migrations are recorded and schema archive, or its tables, are gone: restore a backup into "
+            "a new database (`ops restore DIR`), and let DATABASE_URL or WAREHOUSE_DATA name that"
+        )
 
 
 class NotMigrated(DatabaseError):

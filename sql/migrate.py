@@ -11,12 +11,13 @@ import asyncpg
 import msgspec
 
 from sql import ROOM, load_queries
-from sql.errors import MigrationError, NotMigrated
+from sql.errors import ArchiveGone, MigrationError, NotMigrated
 
 _QUERIES = load_queries("migrate.sql")
 _LOCK = _QUERIES["take_migration_lock"]
 _CREATE_LEDGER = _QUERIES["create_ledger"]
 _HAS_LEDGER = _QUERIES["has_ledger"]
+_HAS_ARCHIVE = _QUERIES["has_archive"]
 _APPLIED = _QUERIES["applied_migrations"]
 _RECORD = _QUERIES["record_migration"]
 _MAY_CREATE = _QUERIES["projector_may_create"]
@@ -57,7 +58,7 @@ async def migrate(connection: asyncpg.Connection, migrations: list[Migration] | 
 
     Raises: MigrationError when an applied migration was edited or is unknown here, or when one fails; each migration
     is one transaction, so a failed one leaves nothing behind. NotMigrated when something is missing and this
-    connection's user may not add it.
+    connection's user may not add it. ArchiveGone when it was applied and somebody dropped the archive.
     """
     wanted = read_migrations() if migrations is None else migrations
     try:
@@ -88,6 +89,8 @@ async def _missing(connection: asyncpg.Connection, wanted: list[Migration]) -> l
         return wanted
     applied = {row["number"]: row for row in await connection.fetch(_APPLIED)}
     _require_same_history(applied, wanted)
+    if applied and not await connection.fetchval(_HAS_ARCHIVE):
+        raise ArchiveGone
     return [migration for migration in wanted if migration.number not in applied]
 
 

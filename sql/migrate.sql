@@ -15,6 +15,10 @@ CREATE TABLE IF NOT EXISTS public.warehouse_migration (
 -- name: has_ledger
 SELECT to_regclass('public.warehouse_migration') IS NOT NULL
 
+-- name: has_archive
+-- Whether the table of payloads is there, also for who may not look into its schema.
+SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'payload' AND relnamespace = to_regnamespace('archive'))
+
 -- name: applied_migrations
 SELECT
     number,

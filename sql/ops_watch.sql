@@ -24,6 +24,7 @@ SELECT
     current_user AS login,
     current_setting('session_replication_role') AS replication_role,
     pg_database_size(current_database()) AS database_bytes,
+    current_setting('fsync')::boolean AND current_setting('full_page_writes')::boolean AS is_durable,
     inet_server_addr() IS NULL OR inet_server_addr() IN ('127.0.0.1'::inet, '::1'::inet) AS is_local
 
 -- name: server_clock

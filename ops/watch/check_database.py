@@ -42,6 +42,7 @@ class Server(msgspec.Struct, frozen=True):
     clock_ahead_s: float
     replication_role: str
     database_bytes: int
+    is_durable: bool
     is_local: bool
     data_directory: Path | None
     timescale: str | None
@@ -63,6 +64,7 @@ async def read_server(connection: asyncpg.Connection, clock_ahead_s: float) -> S
         clock_ahead_s=clock_ahead_s,
         replication_role=row["replication_role"],
         database_bytes=row["database_bytes"],
+        is_durable=row["is_durable"],
         is_local=row["is_local"],
         data_directory=None if folder is None else Path(folder),
         timescale=timescale,
@@ -75,6 +77,9 @@ def check_server(server: Server, url: str) -> list[Check]:
     """Judge versions and jobs; a server that is too old does not come here."""
     found = f"PostgreSQL {server.version} at {address(url)} answers"
     checks = [Check("database", "ok", server.version, OLDEST_MAJOR, found)]
+    if not server.is_durable:
+        lost = f"{found}; a power cut would lose or spoil what it has said is stored (fsync or full_page_writes is off)"
+        checks = [Check("database", "failed", server.version, OLDEST_MAJOR, lost, "set both on, and restart it")]
     if server.timescale is not None:
         checks.append(_check_timescale(server, server.timescale))
     return checks

@@ -19,6 +19,31 @@ from sql.connect import Role
 Command = Callable[..., None]
 
 
+_MOST_AT_ONCE = 10_000
+
+
+class _Payloads(click.ParamType[range]):
+    """A payload, or the first and the last of several that follow each other."""
+
+    name = "payloads"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> range:
+        first, dash, last = str(value).partition("-")
+        numbers = [int(each) for each in ([first, last] if dash else [first]) if each.isascii() and each.isdigit()]
+        if len(numbers) != 1 + len(dash):
+            self.fail(f"{value!r} is neither a payload such as 20 nor a range of them such as 20-34", param, ctx)
+        asked = range(numbers[0], numbers[-1] + 1)
+        if not asked.start:
+            self.fail(f"{value!r}: payloads are numbered from 1", param, ctx)
+        if not asked:
+            self.fail(f"{value!r} ends before it begins", param, ctx)
+        if len(asked) > _MOST_AT_ONCE:
+            self.fail(
+                f"{value!r} is {len(asked):,} payloads, at most {_MOST_AT_ONCE:,} are skipped at once", param, ctx
+            )
+        return asked
+
+
 class SkipsAsked(msgspec.Struct, frozen=True):
     """What the command line asks to leave out, why, and who asks; `payloads` is empty where it asks for none."""
 
@@ -34,19 +59,24 @@ def skip_options(command: Command) -> Command:
         "--skip-payload",
         "payloads",
         multiple=True,
-        type=click.IntRange(min=1),
-        metavar="SEQ",
-        help="Leave out payload SEQ, which cannot be decoded: a decision, archived and replayed. May be repeated.",
+        type=_Payloads(),
+        metavar="SEQ[-SEQ]",
+        help="Leave out payload SEQ, or all of a range, which cannot be decoded: a decision for each, archived and "
+        "replayed. May be repeated.",
     )
     @because_option(required=False, help_text="Why a payload is skipped, one line.")
     @by_option
     @wraps(command)
-    def with_skips(*args: Any, payloads: tuple[int, ...], because: str | None, by: str | None, **options: Any) -> None:
+    def with_skips(
+        *args: Any, payloads: tuple[range, ...], because: str | None, by: str | None, **options: Any
+    ) -> None:
         if payloads and because is None:
             raise click.UsageError("--skip-payload is a decision that is archived: say why with --because")
         if not payloads and (because is not None or by is not None):
             raise click.UsageError("--because and --by go with --skip-payload")
-        asked = SkipsAsked(payloads, because.strip(), who(by)) if because is not None else SkipsAsked((), "", "")
+        asked = SkipsAsked((), "", "")
+        if because is not None:
+            asked = SkipsAsked(tuple(seq for each in payloads for seq in each), because.strip(), who(by))
         command(*args, skips=asked, **options)
 
     return with_skips

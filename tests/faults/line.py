@@ -1,4 +1,6 @@
-"""A TCP line to the database that can be cut, and be stalled: nothing goes through, and nobody is told."""
+"""A TCP line to the database that can be cut, and be stalled: nothing goes through, and nobody is told. At its end the
+server may seem to be starting.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,6 +9,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 _CHUNK = 65536
+# Of PostgreSQL's protocol: what asks for TLS, and the fields of the error of a server that is not ready.
+_SSL_REQUEST = (80877103).to_bytes(4)
+_STARTING = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
 
 
 class Line:
@@ -18,6 +23,7 @@ class Line:
         self._flows = asyncio.Event()
         self._flows.set()
         self._listener: asyncio.Server | None = None
+        self._starting = 0
         self.url = ""
         self.through = 0
 
@@ -48,7 +54,15 @@ class Line:
         """Let everything through again that was kept back."""
         self._flows.set()
 
+    def seem_to_start(self, times: int) -> None:
+        """Tell so many of those who connect next what a server says that is not ready yet."""
+        self._starting = times
+
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._starting:
+            self._starting -= 1
+            await self._say_starting(reader, writer)
+            return
         try:
             server_reader, server_writer = await self._connect()
         except OSError:
@@ -68,6 +82,13 @@ class Line:
             self._pairs -= both
             for each in both:
                 each.transport.abort()
+
+    async def _say_starting(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while _SSL_REQUEST in await reader.read(_CHUNK):
+            writer.write(b"N")
+        writer.write(b"E" + (4 + len(_STARTING)).to_bytes(4) + _STARTING)
+        await writer.drain()
+        writer.close()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if folder := parse_qs(self._server_url.query).get("host"):

@@ -58,7 +58,7 @@ async def test_after_any_fault_one_clean_run_makes_the_warehouse_what_it_would_h
             await fault.strike(world, story)
             world.vendor.behave()
             await world.nobody_is_left()
-            _let_the_machine_be_managed(world)
+            await _let_the_machine_be_managed(world)
             await world.api_is_up()
             caught_up = await world.one_clean_run()
             await world.succeed("archive", "verify")
@@ -78,7 +78,12 @@ async def test_after_any_fault_one_clean_run_makes_the_warehouse_what_it_would_h
     assert tally.mends == 0, (again, world.said)
 
 
-def _let_the_machine_be_managed(world: World) -> None:
-    """Do what a service manager does: a server of its own is started again. The embedded one starts by itself."""
+async def _let_the_machine_be_managed(world: World) -> None:
+    """Do what a service manager does: a server of its own is started again, and ready before anything needs it.
+
+    The embedded one starts by itself. A command that comes while a server recovers is refused cleanly (DatabaseAway).
+    """
     if "DATABASE_URL" in world.machine.settings:
         world.machine.hold()
+        async with world.observer():
+            pass

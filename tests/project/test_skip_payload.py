@@ -249,10 +249,12 @@ async def test_a_rebuild_can_skip_several_at_once(
     command_environ: dict[str, str], ingest_pool: asyncpg.Pool, read_pool: asyncpg.Pool
 ) -> None:
     await archive_all(ingest_pool, [STRANGE])
-    both = ("--skip-payload", "2", "--skip-payload", "4")
-    facts = _facts(command_environ, "--rebuild", *both, "--because", "a new format", "--by", "kim")
-    assert (facts["checkpoint"], facts["bars"], facts["rejections"]) == (6, 2, 2)
-    assert await _decisions(read_pool) == ["/decisions/skip_payload/2", "/decisions/skip_payload/4"]
+    await archive_all(ingest_pool, [STRANGE])
+    several = ("--skip-payload", "2", "--skip-payload", "4-5")
+    facts = _facts(command_environ, "--rebuild", *several, "--because", "a new format", "--by", "kim")
+    assert (facts["checkpoint"], facts["bars"], facts["rejections"]) == (8, 2, 3)
+    assert facts["skipped_payloads"] == {"2": 6, "4": 7, "5": 8}
+    assert await _decisions(read_pool) == [f"/decisions/skip_payload/{seq}" for seq in (2, 4, 5)]
 
 
 @pytest.mark.usefixtures("stopped")
@@ -278,7 +280,12 @@ async def test_a_decision_is_kept_where_the_replay_stops_elsewhere(
         (("--skip-payload", "2"), 2, "say why with --because"),
         (("--skip-payload", "2", "--because", ""), 2, "because is ''"),
         (("--because", "x"), 2, "go with --skip-payload"),
-        (("--skip-payload", "0", "--because", "x"), 2, "0 is not in the range"),
+        (("--skip-payload", "0", "--because", "x"), 2, "'0': payloads are numbered from 1"),
+        (("--skip-payload", "2-9", "--because", "x"), 1, "payload 3 decodes: there is nothing to skip"),
+        (("--skip-payload", "34-20", "--because", "x"), 2, "'34-20' ends before it begins"),
+        (("--skip-payload", "2-", "--because", "x"), 2, "'2-' is neither a payload such as 20 nor a range of them"),
+        (("--skip-payload", "²", "--because", "x"), 2, "'²' is neither a payload"),
+        (("--skip-payload", "1-99999999999", "--because", "x"), 2, "at most 10,000 are skipped at once"),
         (("--status", "--skip-payload", "2", "--because", "x"), 2, "goes with a replay"),
         (("--verify", "--skip-payload", "2", "--because", "x"), 2, "goes with a replay"),
         (("--rebuild", "--dry-run", "--skip-payload", "2", "--because", "x"), 2, "goes with a replay"),

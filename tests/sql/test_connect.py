@@ -10,6 +10,7 @@ import pytest
 from sql.connect import Role, address, open_owner, open_pool
 from sql.errors import DatabaseAway, DatabaseError
 from tests.command import complaint, run_command
+from tests.faults.line import open_line
 
 PASSWORD = "hunter2"
 
@@ -35,6 +36,13 @@ async def test_the_owner_acts_as_the_user_of_the_url(database_url: str) -> None:
     async with open_owner(database_url) as owner:
         assert await owner.fetchval("SELECT current_user = session_user")
         assert await owner.fetchval("SHOW timezone") == "UTC"
+
+
+async def test_a_server_that_is_starting_is_waited_for(database_url: str) -> None:
+    async with open_line(database_url) as line:
+        line.seem_to_start(2)
+        async with open_owner(line.url) as owner:
+            assert await owner.fetchval("SELECT 1") == 1
 
 
 async def test_a_pool_gives_its_connections_back_when_it_closes(database_url: str) -> None:

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from sql.connect import Role, open_owner, open_pool
-from sql.errors import MigrationError
+from sql.errors import ArchiveGone, MigrationError
 from sql.migrate import Migration, migrate, read_migrations
 from sql.timescale import enable_timescale
 from tests.command import console_command
@@ -94,6 +94,13 @@ async def test_a_database_that_is_newer_than_the_software_is_refused(owner: asyn
     with pytest.raises(MigrationError, match="the database has it and this software does not") as caught:
         await migrate(owner, older)
     assert caught.value.migration == last.name
+
+
+@pytest.mark.parametrize("dropped", ["SCHEMA archive", "TABLE archive.payload"])
+async def test_an_archive_that_somebody_dropped_is_missed(owner: asyncpg.Connection, dropped: str) -> None:
+    await owner.execute(f"DROP {dropped} CASCADE")
+    with pytest.raises(ArchiveGone, match="restore a backup into a new database"):
+        await migrate(owner)
 
 
 async def test_a_migration_that_fails_leaves_nothing_and_names_itself(empty_database_url: str, folder: Folder) -> None:

@@ -38,12 +38,13 @@ from project.compare.verify import verify
 from project.ruleset import DEFAULT_RULES, read_ruleset
 from sql.connect import Role, open_owner, open_pool
 from tests.command import complaint, run_command
-from tests.ops.backup.backed_up import RULESET, Warehouse, an_empty_database, back_up, backed_up, everything, now
+from tests.ops.backup.backed_up import RULESET, Warehouse, a_database, back_up, backed_up, everything, now
 from tests.ops.commands import start_command
 from tests.payloads import archive_all, bar, range_response
 from tests.project.random_archive import SESSIONS
 
 HEAD, FIRST_HEAD = 5, 2
+_WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'archive.payload'::regclass AND NOT granted)"
 _CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'"
 
 
@@ -278,20 +279,24 @@ async def test_a_restore_that_was_killed_goes_on_where_it_stopped(
 
 
 async def test_killed_at_any_moment_a_restore_ends_up_the_same(
-    original: Warehouse, server_url: str, command_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    original: Warehouse,
+    server_url: str,
+    template: str,
+    command_environ: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A moment is how much a restore has written, in parts of all that one writes."""
     draw = random.Random(6)
-    moments = [draw.uniform(least, least + 0.25) for least in (0.05,0.1,0.15,0.2,0.25,0.3, 0.35,0.5, 0.6)]
+    moments = [draw.uniform(*between) for between in ((0, 0.02), (0.02, 0.4), (0.4, 0.8))]
     wanted = await everything(original.url)
     async with open_owner(server_url) as server:
-        async with an_empty_database(server_url) as url:
+        async with a_database(server_url, template) as url:
             monkeypatch.setenv("DATABASE_URL", url)
             before = await _written(server)
             await _restore(original.folder)
             total = await _written(server) - before
         for moment in moments:
-            async with an_empty_database(server_url) as url:
+            async with a_database(server_url, template) as url:
                 environ = command_environ | {"DATABASE_URL": url}
                 process = await start_command(environ, "ops", "restore", str(original.folder))
                 until = await _written(server) + moment * total
@@ -300,11 +305,27 @@ async def test_killed_at_any_moment_a_restore_ends_up_the_same(
                 process.kill()
                 assert await process.wait() == -signal.SIGKILL
                 await _alone(server, url)
-                print("\nMOMENT", moment, await _phase(url))
                 monkeypatch.setenv("DATABASE_URL", url)
                 restored = await _restore(original.folder, resuming=True)
                 assert restored.verified is not None
                 assert await everything(url) == wanted
+
+
+async def test_a_restore_that_is_asked_to_end_says_how_to_go_on(
+    original: Warehouse, database_url: str, command_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_owner(database_url) as owner, owner.transaction():
+        await owner.execute("LOCK TABLE archive.payload IN SHARE MODE")
+        process = await start_command(command_environ, "ops", "restore", str(original.folder))
+        while not await owner.fetchval(_WAITS):
+            assert process.returncode is None
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        _, said = await process.communicate()
+    assert process.returncode == 1
+    assert said.decode().startswith("error: the restore was stopped by SIGTERM; the same command with --resume goes on")
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert (await _restore(original.folder, resuming=True)).appended == HEAD
 
 
 async def _written(server: asyncpg.Connection) -> int:
@@ -389,12 +410,3 @@ async def test_where_nothing_was_projected_nothing_is(
     assert (restored.projection, restored.content_hash, restored.payloads) == ("none", None, 1)
     again = await _restore(tmp_path / "bare", resuming=True, rebuilding=True)
     assert (again.projection, again.bars, again.appended) == ("rebuilt", 1, 0)
-
-
-async def _phase(url):
-    async with open_owner(url) as o:
-        f = await o.fetchval("SELECT to_regclass('public.warehouse_migration') IS NOT NULL")
-        n = await o.fetchval("SELECT count(*) FROM public.warehouse_migration") if f else 0
-        h = await archive_head(o) if await o.fetchval("SELECT to_regclass('archive.payload') IS NOT NULL") else None
-        s = [r[0] for r in await o.fetch("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'projec%'")]
-        return n, h, s

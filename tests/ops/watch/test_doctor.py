@@ -275,9 +275,16 @@ def test_a_vendor_without_a_usable_date_is_no_clock(date: str) -> None:
     assert check_clock(None, response).status == "warn"
 
 
+def test_a_server_that_does_not_flush_what_it_says_is_stored_fails() -> None:
+    server = Server("18.1", "login", 0.0, "origin", 1, False, True, None, None, ())
+    [check] = check_server(server, "postgresql://h/db")
+    assert check.status == "failed"
+    assert "fsync" in check.message
+
+
 def test_a_pairing_of_versions_that_is_known_to_be_bad_is_told_and_too_few_workers_are() -> None:
     def timescale(version: str, extension: str, *jobs: str, workers: Workers | None = None) -> Any:
-        server = Server(version, "login", 0.0, "origin", 1, True, None, extension, jobs, workers)
+        server = Server(version, "login", 0.0, "origin", 1, True, True, None, extension, jobs, workers)
         return check_server(server, "postgresql://h/db")[1]
 
     [(extension, postgres)] = BAD_PAIRINGS
