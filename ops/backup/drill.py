@@ -5,7 +5,6 @@ says of itself and what its tables hold, or else what the backup recorded of it;
 it ended is in the run ledger of the live warehouse, whatever happens: what watches over the warehouse asks there.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -35,6 +34,7 @@ from ops.backup.put_back import (
 from ops.backup.restore_errors import DrillFailed, DrillRunning
 from ops.backup.scratch import Place, scratch_database
 from ops.backup.surroundings import Laps, Now, Surroundings
+from ops.ledger import CANNOT_BE_TOLD, why_it_failed
 from project.content import Fingerprint
 from project.errors import DamagedDump, NothingProjected, OutdatedProjection
 from project.generation import LIVE, Generation, live_generation
@@ -43,7 +43,6 @@ from project.steady import read_steadily
 from project.unload import fingerprint_of
 from sql import load_queries
 from sql.connect import Role, open_owner, open_pool
-from sql.errors import CONNECTION_LOST, WarehouseError
 
 _QUERIES = load_queries("drill.sql")
 _TAKE_LOCK, _COUNT_BARS = _QUERIES["take_drill_lock"], _QUERIES["count_bars"]
@@ -139,21 +138,10 @@ async def _in_ledger(pool: asyncpg.Pool, wanted: Drill, now: Now) -> AsyncIterat
     try:
         yield entry
     except BaseException as exc:
-        # Where the live database is gone nobody can be told but who reads the error.
-        with suppress(*CONNECTION_LOST, asyncpg.InterfaceError, OSError):
-            await finish_run(pool, run_id, _KIND, Failed(False, entry.backup, _why(exc)), now())
+        with suppress(*CANNOT_BE_TOLD):
+            await finish_run(pool, run_id, _KIND, Failed(False, entry.backup, why_it_failed(exc)), now())
         raise
     await finish_run(pool, run_id, _KIND, entry.drilled, now())
-
-
-def _why(exc: BaseException) -> str:
-    match exc:
-        case WarehouseError():
-            return str(exc)
-        case asyncio.CancelledError():
-            return "it was stopped by a signal"
-        case _:
-            return type(exc).__name__
 
 
 async def _drill(

@@ -4,7 +4,6 @@ The projection is dumped first and the archive written after, so that what the d
 the dump is no pg_dump has its reason in project/portable.py.
 """
 
-import asyncio
 import datetime as dt
 import logging
 import shutil
@@ -39,8 +38,8 @@ from ops.backup.retention import Kept, retire_backups
 from ops.backup.revise import write_backup
 from ops.backup.space import dump_bytes, free_bytes, require_space, segment_bytes
 from ops.backup.unfinished import forget_unfinished
+from ops.ledger import CANNOT_BE_TOLD, why_it_failed
 from sql import load_queries
-from sql.errors import CONNECTION_LOST, WarehouseError
 
 _QUERIES = load_queries("backup.sql")
 _TO_STORE = _QUERIES["payloads_to_store"]
@@ -167,21 +166,11 @@ async def _in_ledger(pool: asyncpg.Pool, folder: Path, wanted: Wanted, now: Now)
     try:
         yield entry
     except BaseException as exc:
-        with suppress(*CONNECTION_LOST, OSError, asyncpg.InterfaceError):
-            failed = {"passed": False, "folder": str(folder), "error": _why(exc)}
+        with suppress(*CANNOT_BE_TOLD):
+            failed = {"passed": False, "folder": str(folder), "error": why_it_failed(exc)}
             await finish_run(pool, entry.run_id, _KIND, failed, now())
         raise
     await finish_run(pool, entry.run_id, _KIND, entry.made, now())
-
-
-def _why(exc: BaseException) -> str:
-    match exc:
-        case WarehouseError():
-            return str(exc)
-        case asyncio.CancelledError():
-            return "it was stopped by a signal"
-        case _:
-            return type(exc).__name__
 
 
 async def _make(

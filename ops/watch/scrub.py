@@ -3,7 +3,6 @@
 It reads as a reader, and notes its run as a backup does. It prints nothing and tells nobody.
 """
 
-import asyncio
 import datetime as dt
 import uuid
 from collections.abc import Awaitable, Callable
@@ -16,9 +15,9 @@ import msgspec
 from archive.runs import finish_run, start_run
 from archive.sample import Sample
 from archive.verify import Verification, VerificationFailed, verify_archive
+from ops.ledger import CANNOT_BE_TOLD, why_it_failed
 from sql import load_queries
 from sql.connect import Role, open_pool
-from sql.errors import CONNECTION_LOST, DatabaseError, WarehouseError
 
 _HOLD = load_queries("ops_watch.sql")["hold_scrub_lock"]
 _KIND = "scrub"
@@ -55,9 +54,10 @@ async def scrub(url: str, sample: Sample | None, now: Now) -> Verification:
         try:
             found = await verify_archive(reader, sample)
         except BaseException as exc:
-            # Where the database is gone nobody can be told but who reads the error.
-            with suppress(*CONNECTION_LOST, asyncpg.InterfaceError, OSError, DatabaseError):
-                await _finish(url, run_id, Scrubbed(False, None, plan.percent, plan.seed, error=_why(exc)), now)
+            with suppress(*CANNOT_BE_TOLD):
+                await _finish(
+                    url, run_id, Scrubbed(False, None, plan.percent, plan.seed, error=why_it_failed(exc)), now
+                )
             raise
         await _finish(url, run_id, _scrubbed(found, plan), now)
     return found
@@ -76,15 +76,3 @@ async def _as_backup(url: str, job: Callable[[asyncpg.Pool], Awaitable[T]]) -> T
 def _scrubbed(found: Verification, plan: Plan) -> Scrubbed:
     error = None if found.first_bad is None else str(VerificationFailed(found))
     return Scrubbed(error is None, found.first_bad, plan.percent, plan.seed, found.payloads, found.sampled, error)
-
-
-def _why(exc: BaseException) -> str:
-    match exc:
-        case WarehouseError():
-            return str(exc)
-        case asyncpg.PostgresError():
-            return f"the database cannot do its work: {exc.args[0]} ({type(exc).__name__})"
-        case asyncio.CancelledError():
-            return "it was stopped by a signal"
-        case _:
-            return type(exc).__name__
