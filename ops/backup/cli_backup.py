@@ -173,7 +173,7 @@ def _summary(made: Made) -> str:
         f"{made.kept:,} good kept, {len(made.removed):,} removed",
     ]
     if made.healed:
-        parts.append(f"{len(made.healed):,} damaged segments written anew")
+        parts.append(f"{len(made.healed):,} damaged segment{'s' * (len(made.healed) > 1)} written anew")
     if made.damaged:
         parts.append(f"{len(made.damaged):,} older DAMAGED")
     parts.append(f"{made.free_bytes // 10**6:,} MB free in {made.folder}")
