@@ -152,7 +152,7 @@ async def _read(reading: Reading, now: dt.datetime) -> Status:
     calendar = await frozen_calendar(reading)
     head = await archive_head(connection)
     lag = head - generation.checkpoint
-    safeguards = await read_safeguards(connection)
+    safeguards = await read_safeguards(connection, now)
     return Status(
         status="behind" if lag else "current",
         database=DatabaseStatus(

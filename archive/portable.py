@@ -283,6 +283,8 @@ def _read_segment(
                 yield payload, frame
     except (tarfile.TarError, EOFError, msgspec.DecodeError) as exc:
         raise UnusableExport(path, f"is not what an export holds: {exc}") from exc
+    except OSError as exc:
+        raise UnusableExport(path, exc.strerror or "cannot be read") from exc
     if before.hex() != segment.chain_hash:
         raise UnusableExport(path, "it does not end in the chain hash of the manifest")
 

@@ -87,7 +87,7 @@ SELECT pg_total_relation_size('archive.payload')
 -- name: last_runs
 -- Of each kind the run that started last, and the one that finished last with how it ended; no row for a kind that
 -- never ran. A run failed that was stopped, that says it did not pass, or that has steps without an answer which the
--- next run would ask for again. $1 kinds
+-- next run would ask for again. What is dated after $2 is left out. $1 kinds, $2 now
 SELECT
     wanted.kind,
     newest.started_at,
@@ -111,6 +111,7 @@ CROSS JOIN LATERAL (
         AND finished.phase = 'finished'
     WHERE started.phase = 'started'
         AND started.kind = wanted.kind
+        AND started.at <= $2
     ORDER BY started.at DESC
     LIMIT 1
 ) AS newest
@@ -125,13 +126,14 @@ LEFT JOIN LATERAL (
         AND started.phase = 'started'
     WHERE finished.phase = 'finished'
         AND finished.kind = wanted.kind
+        AND finished.at <= $2
     ORDER BY finished.at DESC
     LIMIT 1
 ) AS ended ON true
 
 -- name: last_safeguards
 -- Of each kind the run that started last with its result, and when one last ended that says it passed; no row for a
--- kind that never ran. $1 kinds
+-- kind that never ran, nor for what is dated after $2. $1 kinds, $2 now
 SELECT
     wanted.kind,
     newest.started_at,
@@ -152,6 +154,7 @@ CROSS JOIN LATERAL (
         AND finished.phase = 'finished'
     WHERE started.phase = 'started'
         AND started.kind = wanted.kind
+        AND started.at <= $2
     ORDER BY started.at DESC
     LIMIT 1
 ) AS newest
@@ -160,6 +163,7 @@ LEFT JOIN LATERAL (
     FROM archive.run AS finished
     WHERE finished.phase = 'finished'
         AND finished.kind = wanted.kind
+        AND finished.at <= $2
         AND finished.detail -> 'passed' = 'true'::jsonb
     ORDER BY finished.at DESC
     LIMIT 1

@@ -25,10 +25,6 @@ WHERE archive_seq > $1
 SELECT coalesce(max(to_seq), 0)
 FROM archive.seal
 
--- name: bars_of_live
-SELECT coalesce(sum(bars), 0)::bigint
-FROM projection.symbol_status
-
 -- name: engine
 -- Which server this is, and which TimescaleDB is in it, NULL for none.
 SELECT

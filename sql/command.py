@@ -36,7 +36,7 @@ class WarehouseCommand(click.Command):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line, with the `.env` file of the folder read and the log started first."""
         try:
-            load_dotenv(find_dotenv(usecwd=True))
+            _read_settings_file()
             start_log()
             sys.exit(super().main(*args, **kwargs | {"standalone_mode": False}))
         except click.exceptions.NoArgsIsHelpError as exc:
@@ -60,6 +60,14 @@ class WarehouseCommand(click.Command):
 
 class WarehouseGroup(WarehouseCommand, click.Group):
     """A group of such commands."""
+
+
+def _read_settings_file() -> None:
+    name = find_dotenv(usecwd=True)
+    try:
+        load_dotenv(name)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise Misuse(f"settings file {name} cannot be read ({type(exc).__name__})") from exc
 
 
 def _fail(message: str, code: int) -> None:

@@ -1,4 +1,4 @@
--- Queries of ops/backup/restore.py, drill.py and what they share.
+-- Queries of ops/backup/restore.py, drill.py and what they share with a backup.
 
 -- name: is_projected
 -- Whether there is a live projection, or one that came before it.

@@ -35,8 +35,8 @@ CROSS JOIN LATERAL (
 WHERE login.rolname = $1
 
 -- name: name_login
--- For make_login, in the same transaction: a DO block takes no parameters, and so the server's log of statements shows
--- none. $1 the login's name, $2 its one role, $3 its password as a SCRAM verifier
+-- For make_login, in the same transaction: a DO block takes no parameters. A server that logs those of statements has the
+-- verifier in its log, and never the password. $1 the login's name, $2 its one role, $3 its password as a SCRAM verifier
 SELECT
     set_config('warehouse.login', $1, true),
     set_config('warehouse.login_role', $2, true),

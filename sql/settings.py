@@ -27,7 +27,7 @@ def read_setting(environ: Mapping[str, str], name: str, default: T, parse: Calla
         return default
     try:
         return parse(text)
-    except ValueError as exc:
+    except (ValueError, RuntimeError) as exc:  # the latter of a ~ that stands for nobody
         raise InvalidSetting(name, text, bound) from exc
 
 

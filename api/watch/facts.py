@@ -137,7 +137,7 @@ class Watch:
                 checkpoint = projection.generation.checkpoint if isinstance(projection, ProjectionFacts) else 0
                 async with warehouse.projection.pool.acquire() as connection:
                     # After the projection: the checkpoint is never ahead of the head.
-                    return Facts(await self._read_archive(connection, checkpoint), projection)
+                    return Facts(await self._read_archive(connection, checkpoint, warehouse.now()), projection)
         except DATABASE_ERRORS as exc:
             _LOG.warning("api.watch_failed", extra={"caused_by": repr(exc)})
             return QueryTimedOut() if isinstance(exc, TimeoutError) else DatabaseUnreachable()
@@ -163,7 +163,7 @@ class Watch:
             return self._totals[1]
         return await _count_totals(connection)
 
-    async def _read_archive(self, connection: asyncpg.Connection, checkpoint: int) -> ArchiveFacts:
+    async def _read_archive(self, connection: asyncpg.Connection, checkpoint: int, now: dt.datetime) -> ArchiveFacts:
         head = await archive_head(connection)
         body_bytes, stored_bytes = await self._size.upto(connection, head)
         return ArchiveFacts(
@@ -172,8 +172,8 @@ class Watch:
             stored_bytes=stored_bytes,
             disk_bytes=await connection.fetchval(_DISK_BYTES),
             oldest_waiting=await connection.fetchval(_OLDEST_AFTER, checkpoint),
-            runs=await _read_runs(connection, KINDS),
-            safeguards=await read_safeguards(connection),
+            runs=await _read_runs(connection, KINDS, now),
+            safeguards=await read_safeguards(connection, now),
             is_scheduled=await lock_is_held(connection, _SCHEDULER_LOCK),
             is_fetching=await lock_is_held(connection, _INGEST_LOCK),
         )
@@ -209,8 +209,8 @@ async def _count_totals(connection: asyncpg.Connection) -> Totals:
     )
 
 
-async def _read_runs(connection: asyncpg.Connection, kinds: Sequence[str]) -> dict[str, LastRun]:
-    rows = await connection.fetch(_LAST_RUNS, list(kinds))
+async def _read_runs(connection: asyncpg.Connection, kinds: Sequence[str], now: dt.datetime) -> dict[str, LastRun]:
+    rows = await connection.fetch(_LAST_RUNS, list(kinds), now)
     return {row["kind"]: LastRun(**dict(row)) for row in rows}
 
 

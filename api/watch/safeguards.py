@@ -38,9 +38,12 @@ class Safeguard(msgspec.Struct, frozen=True):
     folder: str | None = None
 
 
-async def read_safeguards(connection: asyncpg.Connection) -> dict[str, Safeguard]:
-    """Return the last of each kind; a kind of which there was none is left out."""
-    rows = await connection.fetch(_LAST, list(SAFEGUARDS))
+async def read_safeguards(connection: asyncpg.Connection, now: dt.datetime) -> dict[str, Safeguard]:
+    """Return the last of each kind up to `now`; a kind of which there was none is left out.
+
+    What a clock that was wrong has dated in the future would else be the last for as long.
+    """
+    rows = await connection.fetch(_LAST, list(SAFEGUARDS), now)
     return {row["kind"]: _safeguard(row) for row in rows}
 
 

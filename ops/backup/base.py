@@ -7,24 +7,23 @@ archive, which gives the same bytes or, where they are encrypted, the same paylo
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
 import msgspec
 
 from archive.chain import GENESIS
-from archive.durable import Fingerprint, Wrapping
+from archive.durable import Fingerprint, Wrapping, sync_folder
 from archive.errors import DifferentArchive
 from archive.portable import Manifest, Segment, require_same_archive, write_segment
 from ops.backup.encryption import AgeKey
 from ops.backup.errors import DamagedBackup, KeyMismatch, OtherArchive
 from ops.backup.folder import Checker, archive_of, list_backups, read_backup, usable
 from ops.backup.manifest import BACKUPS, Backup
-from ops.backup.revise import finish_revisions, replace_segment
+from ops.backup.revise import finish_revisions, replace_segments
+from ops.backup.surroundings import Progress
 from ops.backup.unfinished import Unfinished, note_unfinished, read_unfinished
-
-Progress = Callable[[int, int], None]
 
 log = logging.getLogger("ops")
 
@@ -43,7 +42,9 @@ def make_folders(folder: Path) -> None:
     """
     for place in (folder, archive_of(folder), folder / BACKUPS):
         with usable(place):
-            place.mkdir(exist_ok=True)
+            if not place.is_dir():
+                place.mkdir()
+                sync_folder(place.parent)
 
 
 def sweep(folder: Path) -> None:
@@ -63,22 +64,27 @@ def sweep(folder: Path) -> None:
 async def read_base(pool: asyncpg.Pool, folder: Path, key: AgeKey | None) -> Base:
     """Return what a folder holds already, which must be of the archive here.
 
+    An unfinished backup need not be: it may have had payloads that were lost since, when the one before was restored.
+
     Raises: KeyMismatch, OtherArchive.
     """
-    newest = _newest_readable(folder)
-    held = [] if newest is None else [Unfinished(newest.encrypted_to, newest.archive)]
-    unfinished = read_unfinished(folder)
-    if unfinished is not None:
-        held.append(unfinished)
+    newest, unfinished, archive = _newest_readable(folder), read_unfinished(folder), Manifest()
     recipient = None if key is None else key.recipient
+    held: tuple[Backup | Unfinished | None, ...] = (newest, unfinished)
     for each in held:
-        if each.encrypted_to != recipient:
+        if each is not None and each.encrypted_to != recipient:
             raise KeyMismatch(folder, each.encrypted_to, recipient)
+    if newest is not None:
+        archive = newest.archive
         try:
-            await require_same_archive(pool, each.archive)
+            await require_same_archive(pool, archive)
         except DifferentArchive as exc:
             raise OtherArchive(folder, exc.archive_seq) from exc
-    return Base(max((each.archive for each in held), key=lambda archive: archive.head, default=Manifest()), newest)
+    if unfinished is not None and unfinished.archive.head > archive.head:
+        with suppress(DifferentArchive):
+            await require_same_archive(pool, unfinished.archive)
+            archive = unfinished.archive
+    return Base(archive, newest)
 
 
 async def damaged_segments(folder: Path, archive: Manifest, checker: Checker, progress: Progress) -> list[Segment]:
@@ -104,11 +110,12 @@ async def heal_segments(
         if segment in damaged:
             healed = await write_segment(pool, archive_of(folder), segment.from_seq, segment.to_seq, before, wrapping)
             checker.know(_path(folder, healed), Fingerprint(healed.file_bytes, healed.sha256))
-            if healed != segment:
-                replace_segment(folder, segment, healed)
         segments.append(healed)
         before = bytes.fromhex(healed.chain_hash)
-    return Manifest(tuple(segments))
+    whole = Manifest(tuple(segments))
+    if whole != archive:
+        replace_segments(folder, whole)
+    return whole
 
 
 def keep_base(folder: Path, key: AgeKey | None, archive: Manifest) -> None:

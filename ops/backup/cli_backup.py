@@ -12,7 +12,7 @@ from ops.backup.folder import Checker, find_damage, hold_folder, list_backups, r
 from ops.backup.make import Made, Wanted, make_backup
 from ops.backup.manifest import Backup
 from ops.backup.options import folder_argument, key_option
-from ops.backup.stop import stoppable
+from ops.stop import stoppable
 from project.options import utc_now
 from project.progress import progress_bar
 from sql.command import WarehouseCommand, json_option, print_json, print_table, ready_database, run

@@ -9,8 +9,8 @@ from ops.backup.encryption import AgeKey
 from ops.backup.options import folder_argument, key_option
 from ops.backup.restore_errors import DrillStopped
 from ops.backup.scratch import Place
-from ops.backup.stop import stoppable
 from ops.backup.surroundings import Surroundings
+from ops.stop import stoppable
 from project.options import utc_now
 from project.progress import progress_bar
 from sql.command import WarehouseCommand, json_option, print_json, ready_database, run

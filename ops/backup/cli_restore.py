@@ -8,8 +8,8 @@ from ops.backup.encryption import AgeKey
 from ops.backup.options import folder_argument, key_option
 from ops.backup.restore import Restored, Wanted, restore
 from ops.backup.restore_errors import RestoreStopped
-from ops.backup.stop import stoppable
 from ops.backup.surroundings import Surroundings
+from ops.stop import stoppable
 from project.options import utc_now
 from project.progress import progress_bar
 from sql.command import WarehouseCommand, json_option, print_json, run

@@ -5,8 +5,7 @@ says of itself and what its tables hold, or else what the backup recorded of it;
 it ended is in the run ledger of the live warehouse, whatever happens: what watches over the warehouse asks there.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -15,7 +14,7 @@ import msgspec
 from archive.errors import DifferentArchive
 from archive.portable import require_same_archive
 from archive.read import archive_head
-from archive.runs import finish_run, list_runs, start_run
+from archive.runs import list_runs
 from archive.verify import VerificationFailed, verify_archive
 from ops.backup.duration import expected_seconds, in_words
 from ops.backup.encryption import AgeKey
@@ -33,8 +32,8 @@ from ops.backup.put_back import (
 )
 from ops.backup.restore_errors import DrillFailed, DrillRunning
 from ops.backup.scratch import Place, scratch_database
-from ops.backup.surroundings import Laps, Now, Surroundings
-from ops.ledger import CANNOT_BE_TOLD, why_it_failed
+from ops.backup.surroundings import Laps, Surroundings
+from ops.ledger import Entry, in_ledger
 from project.content import Fingerprint
 from project.errors import DamagedDump, NothingProjected, OutdatedProjection
 from project.generation import LIVE, Generation, live_generation
@@ -118,30 +117,14 @@ async def drill(url: str, wanted: Drill, around: Surroundings) -> Drilled:
         # Held by this session until the end, so that nothing of a drill that runs is swept by another.
         if not await live.fetchval(_TAKE_LOCK):
             raise DrillRunning
-        async with open_pool(url, Role.BACKUP) as pool, _in_ledger(pool, wanted, around.now) as entry:
-            entry.drilled = await _drill(live, pool, url, wanted, entry, around)
-    return entry.drilled
-
-
-class _Entry:
-    """What is to stand in the ledger: which backup is drilled with, and what came of it."""
-
-    def __init__(self) -> None:
-        self.backup: str | None = None
-        self.drilled: Drilled
-
-
-@asynccontextmanager
-async def _in_ledger(pool: asyncpg.Pool, wanted: Drill, now: Now) -> AsyncIterator[_Entry]:
-    entry = _Entry()
-    run_id = await start_run(pool, _KIND, Plan(str(wanted.folder), wanted.place), now())
-    try:
-        yield entry
-    except BaseException as exc:
-        with suppress(*CANNOT_BE_TOLD):
-            await finish_run(pool, run_id, _KIND, Failed(False, entry.backup, why_it_failed(exc)), now())
-        raise
-    await finish_run(pool, run_id, _KIND, entry.drilled, now())
+        async with (
+            open_pool(url, Role.BACKUP) as pool,
+            in_ledger(
+                pool, _KIND, Plan(str(wanted.folder), wanted.place), partial(Failed, False, None), around.now
+            ) as entry,
+        ):
+            entry.result = drilled = await _drill(live, pool, url, wanted, entry, around)
+    return drilled
 
 
 async def _drill(
@@ -149,17 +132,17 @@ async def _drill(
     pool: asyncpg.Pool,
     url: str,
     wanted: Drill,
-    entry: _Entry,
+    entry: Entry,
     around: Surroundings,
 ) -> Drilled:
     laps = Laps(around.now)
 
     with hold_folder(wanted.folder, "ops drill", around.now(), alone=False):
         backup = choose_backup(wanted.folder, None, wanted.key)
-        entry.backup = backup.name
+        entry.failed = partial(Failed, False, backup.name)
         around.say(_announcement(backup, await _last_took(pool)))
-        opened = open_backup(wanted.folder, backup, wanted.key)
-        opened.check_dump()
+        opened = await open_backup(wanted.folder, backup, wanted.key)
+        await opened.check_dump()
         laps.end("check")
         await _require_of_this_archive(pool, opened.backup)
         reference, why = await _reference(pool, opened)

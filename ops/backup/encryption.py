@@ -112,9 +112,13 @@ def make_key(path: Path, now: dt.datetime) -> AgeKey:
     note = f"# made {now:%Y-%m-%dT%H:%M:%SZ} for backups of the market data warehouse"
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(f"{note}\n# recipient: {recipient}\n{identity}\n")
-            file.flush()
-            os.fsync(file.fileno())
+            try:
+                file.write(f"{note}\n# recipient: {recipient}\n{identity}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                path.unlink()  # half a key is none, and would be in the way of the next
+                raise
     except FileExistsError as exc:
         raise KeyFileExists(path) from exc
     except OSError as exc:

@@ -7,16 +7,8 @@ the dump is no pg_dump has its reason in project/portable.py.
 import datetime as dt
 import logging
 import shutil
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import (
-    AbstractContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    contextmanager,
-    nullcontext,
-    suppress,
-)
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,8 +19,7 @@ from archive.chain import seal_archive
 from archive.durable import Fingerprint, Wrapping, sync_folder
 from archive.portable import Manifest, export_segments, read_ledger
 from archive.read import body_bytes
-from archive.runs import finish_run, start_run
-from ops.backup.base import Base, Progress, damaged_segments, heal_segments, keep_base, make_folders, read_base, sweep
+from ops.backup.base import Base, damaged_segments, heal_segments, keep_base, make_folders, read_base, sweep
 from ops.backup.encryption import AgeKey, wrapping_of
 from ops.backup.errors import BackupError, FolderInUse, FolderUnusable
 from ops.backup.folder import Checker, archive_of, hold_folder, list_backups, path_of, usable
@@ -37,8 +28,9 @@ from ops.backup.parts import describe_projection, store_keys, store_ledger, stor
 from ops.backup.retention import Kept, retire_backups
 from ops.backup.revise import write_backup
 from ops.backup.space import dump_bytes, free_bytes, require_space, segment_bytes
+from ops.backup.surroundings import Now, Progress, Show
 from ops.backup.unfinished import forget_unfinished
-from ops.ledger import CANNOT_BE_TOLD, why_it_failed
+from ops.ledger import Entry, in_ledger
 from sql import load_queries
 
 _QUERIES = load_queries("backup.sql")
@@ -48,10 +40,6 @@ _ENGINE = _QUERIES["engine"]
 _LAST_INTO = _QUERIES["last_backup_into"]
 _NAME = "%Y-%m-%dT%H%M%SZ"
 _KIND = "backup"
-
-Now = Callable[[], dt.datetime]
-Show = Callable[[str, str], AbstractContextManager[Progress]]
-"""What opens a progress bar, from what is done and the unit it is counted in."""
 
 log = logging.getLogger("ops")
 
@@ -111,22 +99,18 @@ async def make_backup(
     Raises: BackupError, and what hangs under it; DamagedPayload, FileNotWritten. What is in the folder then is what
     was there before, and segments that the next backup goes on from.
     """
+
+    def failed(error: str) -> object:
+        return {"passed": False, "folder": str(folder), "error": error}
+
     async with AsyncExitStack() as held:
         unusable = _hold(held, folder, now)
-        async with _in_ledger(pool, folder, wanted, now) as entry:
+        async with in_ledger(pool, _KIND, _plan(folder, wanted), failed, now) as entry:
             if unusable is not None:
                 raise unusable
             with _about_files():
-                entry.made = await _make(pool, folder, wanted, now, entry, show, free)
-    return entry.made
-
-
-class _Entry:
-    """A run in the ledger, and what is to stand there at its end."""
-
-    def __init__(self, run_id: uuid.UUID, started_at: dt.datetime) -> None:
-        self.run_id, self.started_at = run_id, started_at
-        self.made: Made
+                entry.result = made = await _make(pool, folder, wanted, now, entry, show, free)
+    return made
 
 
 def _hold(held: AsyncExitStack, folder: Path, now: Now) -> BackupError | None:
@@ -152,25 +136,14 @@ def _about_files() -> Iterator[None]:
         raise FolderUnusable(Path(exc.filename), exc.strerror or "cannot be used") from exc
 
 
-@asynccontextmanager
-async def _in_ledger(pool: asyncpg.Pool, folder: Path, wanted: Wanted, now: Now) -> AsyncIterator[_Entry]:
-    started_at = now()
-    plan = {
+def _plan(folder: Path, wanted: Wanted) -> dict[str, object]:
+    return {
         "folder": str(folder),
         "projection": wanted.projection,
         "keep": wanted.keep,
         "keep_projections": wanted.keep_projections,
         "encrypted_to": None if wanted.key is None else wanted.key.recipient,
     }
-    entry = _Entry(await start_run(pool, _KIND, plan, started_at), started_at)
-    try:
-        yield entry
-    except BaseException as exc:
-        with suppress(*CANNOT_BE_TOLD):
-            failed = {"passed": False, "folder": str(folder), "error": why_it_failed(exc)}
-            await finish_run(pool, entry.run_id, _KIND, failed, now())
-        raise
-    await finish_run(pool, entry.run_id, _KIND, entry.made, now())
 
 
 async def _make(
@@ -178,7 +151,7 @@ async def _make(
     folder: Path,
     wanted: Wanted,
     now: Now,
-    entry: _Entry,
+    entry: Entry,
     show: Show,
     free: Callable[[Path], int],
 ) -> Made:

@@ -1,16 +1,27 @@
 """What the commands of backups share on their command lines."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ops.backup.encryption import AgeKey, read_key
 
+
+class _Folder(click.Path):
+    """A folder that is named: a variable that is not set must not become the folder that one is in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            self.fail("it is empty; a folder is needed", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 folder_argument = click.argument(
     "folder",
     metavar="DIR",
     envvar="BACKUP_DIR",
-    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
+    type=_Folder(file_okay=False, resolve_path=True, path_type=Path),
 )
 """A folder of backups, BACKUP_DIR where none is named; whether it is there is said by who works in it."""
 

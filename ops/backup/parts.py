@@ -21,9 +21,8 @@ from project.portable import dump_generation
 from project.steady import read_steadily
 from sql import load_queries
 
-_QUERIES = load_queries("backup.sql")
-_KEYS = _QUERIES["all_keys"]
-_BARS = _QUERIES["bars_of_live"]
+_KEYS = load_queries("backup.sql")["all_keys"]
+_BARS = load_queries("drill.sql")["count_bars"]
 _LEVEL = 9
 
 log = logging.getLogger("ops")

@@ -100,10 +100,10 @@ async def restore(wanted: Wanted, around: Surroundings) -> Restored:
         async with _target(wanted, backup) as (url, is_projected):
             around.say(_announcement(wanted, backup))
             laps = Laps(around.now)
-            opened = open_backup(wanted.folder, backup, wanted.key)
+            opened = await open_backup(wanted.folder, backup, wanted.key)
             way = choose_way(opened, rebuilding=wanted.rebuilding)
             if way.loading and not is_projected:
-                _check_dump(opened)
+                await _check_dump(opened)
             laps.end("check")
             await ready_database()
             return await _restore_into(url, opened, way, is_projected, laps, around)
@@ -129,9 +129,9 @@ def choose_way(opened: OpenedBackup, *, rebuilding: bool) -> Way:
     return Way(ruleset, True, None, True)
 
 
-def _check_dump(opened: OpenedBackup) -> None:
+async def _check_dump(opened: OpenedBackup) -> None:
     try:
-        opened.check_dump()
+        await opened.check_dump()
     except DamagedBackup as exc:
         raise DamagedBackup(exc.name, exc.file, f"{exc.why}; `--rebuild` restores without it") from exc
 

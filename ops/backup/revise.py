@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from archive.durable import sync_folder, write_file
-from archive.portable import Segment
+from archive.portable import Manifest
 from ops.backup.errors import DamagedBackup
 from ops.backup.folder import NEXT_BACKUP_FILE, list_backups, path_of, read_backup, usable
 from ops.backup.manifest import BACKUP_FILE, SUMS_FILE, Backup
@@ -44,17 +44,21 @@ def finish_revisions(folder: Path) -> None:
             _finish(home)
 
 
-def replace_segment(folder: Path, old: Segment, new: Segment) -> None:
-    """Let every backup that needs a segment know what its file is now: encrypted anew, it has other bytes."""
+def replace_segments(folder: Path, archive: Manifest) -> None:
+    """Let every backup know what the files of its segments are now: encrypted anew, they have other bytes.
+
+    What a backup recorded of a file does not matter, since a kill may have left it behind or ahead of the others: the
+    same name and chain hash are the same payloads.
+    """
+    anew = {(segment.file, segment.chain_hash): segment for segment in archive.segments}
     for home in list_backups(folder):
         try:
             backup = read_backup(home)
         except DamagedBackup:
             continue
-        if old in backup.archive.segments:
-            segments = tuple(new if segment == old else segment for segment in backup.archive.segments)
-            manifest = msgspec.structs.replace(backup.archive, segments=segments)
-            revise_backup(folder, msgspec.structs.replace(backup, archive=manifest))
+        segments = tuple(anew.get((old.file, old.chain_hash), old) for old in backup.archive.segments)
+        if segments != backup.archive.segments:
+            revise_backup(folder, msgspec.structs.replace(backup, archive=Manifest(segments)))
 
 
 def _finish(home: Path) -> None:

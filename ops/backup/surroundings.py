@@ -1,4 +1,4 @@
-"""What a restore or a drill is given from outside: the clock, and where a person sees how far it is."""
+"""What a backup, a restore or a drill is given from outside: the clock, and where a person sees how far it is."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -8,14 +8,16 @@ import msgspec
 
 Now = Callable[[], dt.datetime]
 Progress = Callable[[int, int], None]
+Show = Callable[[str, str], AbstractContextManager[Progress]]
+"""What opens a progress bar, from what is done and the unit it is counted in."""
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """The clock, what says a line, and what opens a progress bar from what is done and the unit it is counted in."""
+    """The clock, what says a line, and what opens a progress bar."""
 
     now: Now
     say: Callable[[str], None]
-    show: Callable[[str, str], AbstractContextManager[Progress]]
+    show: Show
 
 
 class Laps:

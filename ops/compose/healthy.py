@@ -50,7 +50,7 @@ def require_folder(folder: Path) -> None:
 
     Raises: NotHealthy.
     """
-    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+    if not os.access(f"{folder}/", os.W_OK | os.X_OK):
         raise NotHealthy("backup", f"{folder} is no folder that this user may write in")
 
 

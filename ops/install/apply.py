@@ -36,7 +36,10 @@ class Systemd(msgspec.Struct, frozen=True):
         Raises: SystemdRefused with its own words.
         """
         command = [*self.command, *words]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603
+        except OSError as exc:
+            raise SystemdRefused(" ".join(command), exc.strerror or type(exc).__name__) from exc
         if done.returncode:
             raise SystemdRefused(" ".join(command), done.stderr.strip())
 
@@ -109,7 +112,7 @@ def take_back(paths: Sequence[Path], folder: Path, on: Applied, say: Say, *, dry
             path.unlink()
             with contextlib.suppress(OSError):
                 on.here(folder).rmdir()  # it may hold what is not ours
-    if on.systemd is not None and not dry_run:
+    if on.systemd is not None and units and not dry_run:
         on.systemd.tell("daemon-reload")
 
 

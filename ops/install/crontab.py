@@ -16,7 +16,9 @@ from ops.install.errors import InvalidCrontab
 
 BACKUP_DIR = "$BACKUP_DIR"
 _ENTRY = re.compile(r"(?P<times>(?:\S+\s+){4})(?P<weekday>\S+)\s+(?P<command>.+)")
-_VARIABLE = re.compile(r"\w+\s*=")
+_VARIABLE = re.compile(r"(?P<name>\w+)\s*=")
+_CLOCKS = ("CRON_TZ", "TZ")
+_LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 # The first Sunday of a month: cron takes a day of the month and a weekday as "either", so the command asks for one.
 _ONLY_ON = re.compile(r'\[ "\$\(date \+%u\)" = (?P<isoweekday>[1-7]) \] && ')
 _IN_THE_CLONE = 'cd "$WAREHOUSE" && .venv/bin/'
@@ -58,12 +60,20 @@ def parse_crontab(text: str) -> tuple[Entry, ...]:
 
 def _entries(text: str) -> Iterator[Entry]:
     for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.startswith("#") or _VARIABLE.match(line):
+        if not line.strip() or line.startswith("#"):
             continue
         try:
-            yield _entry(line)
+            if variable := _VARIABLE.match(line):
+                _require_no_clock(variable["name"])
+            else:
+                yield _entry(line)
         except ValueError as exc:
             raise InvalidCrontab(number, line, str(exc)) from exc
+
+
+def _require_no_clock(name: str) -> None:
+    if name in _CLOCKS:
+        raise ValueError("times are those of the process's own clock: set TZ in its environment")
 
 
 def _entry(line: str) -> Entry:
@@ -81,7 +91,8 @@ def _entry(line: str) -> Entry:
     if only := _ONLY_ON.match(command):
         weekday, command = _WEEKDAYS[int(only["isoweekday"]) - 1], command[only.end() :]
     schedule = " ".join([*times, weekday])
-    CronTrigger.from_crontab(schedule, dt.UTC)
+    if CronTrigger.from_crontab(schedule, dt.UTC).get_next_fire_time(None, _LONG_AGO) is None:
+        raise ValueError("there is no such day")
     return Entry(schedule, _command(command))
 
 

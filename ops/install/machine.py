@@ -28,10 +28,12 @@ def service_user(name: str | None, environ: Mapping[str, str] = os.environ) -> p
 
     Raises: CannotInstall for nobody, an unknown one, and root.
     """
-    wanted = name or environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    wanted = name or environ.get("SUDO_USER")
     try:
-        user = pwd.getpwnam(wanted)
+        user = pwd.getpwnam(wanted) if wanted else pwd.getpwuid(os.getuid())
     except KeyError as exc:
+        if not wanted:
+            raise CannotInstall(f"user {os.getuid()} has no name here: name one with --user NAME") from exc
         raise CannotInstall(
             f"there is no user {wanted}; `useradd --system --shell /usr/sbin/nologin {wanted}` makes one"
         ) from exc

@@ -28,10 +28,8 @@ def disk_elsewhere() -> Check:
 def check_backup_disk(folder: Path) -> Check:
     """Judge the room where backups go, and whether this user may write there."""
     todo = "mount it, or set BACKUP_DIR to a folder that can be written"
-    if not folder.is_dir():
-        return Check("backup_disk", "failed", None, None, f"there is no folder {folder}", todo)
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return Check("backup_disk", "failed", None, None, f"this user cannot write in {folder}", todo)
+    if not os.access(f"{folder}/", os.W_OK | os.X_OK):
+        return Check("backup_disk", "failed", None, None, f"{folder} is no folder that this user may write in", todo)
     return _check("backup_disk", folder, _WARN_BYTES, "free some, keep fewer backups, or use a larger disk")
 
 

@@ -1,7 +1,8 @@
 """Whether the services and jobs run: who started this watch says which has failed, and systemd how they are since.
 
 For what leaves no row in the run ledger: a service that crashes, a job that could not begin. What failed is remembered
-(told.py), and is well again when systemd or `ops cron` says so, or when nothing was heard of it for a day.
+(told.py), and is well again when systemd or `ops cron` says so, when the ledger has a good run since, or, where nobody
+can be asked, when nothing was heard of it for a day.
 """
 
 import datetime as dt
@@ -20,7 +21,7 @@ _JOBS = {name: job for job in ("backup", "drill", "scrub") for name in (f"wareho
 _QUIET = dt.timedelta(minutes=15)
 # Before it would be told again.
 _FORGOTTEN_AFTER = dt.timedelta(hours=23, minutes=30)
-_PROPERTIES = "--property=Id,LoadState,ActiveState,SubState,Result"
+_PROPERTIES = "--property=Id,LoadState,ActiveState,SubState,Result,InactiveEnterTimestamp"
 _WITHIN_S = 10.0
 
 
@@ -52,12 +53,23 @@ def check_units(
 
     A job whose own check among the `others` failed is told by that. `states` are those of `unit_states`.
     """
+    good_at = {
+        check.name: now - dt.timedelta(days=check.value)
+        for check in others
+        if check.name in _JOBS.values() and check.status == "ok" and isinstance(check.value, float)
+    }
     known = {name: trouble.failed_at for name, trouble in told.items() if trouble.failed_at or name in _SERVICES}
     failed_by_itself = {check.name for check in others if check.status == "failed"}
     now_failed = [name for name in _SERVICES if states.get(name)]
     checks = []
     for name in dict.fromkeys([*([heard.unit] if heard else []), *known, *now_failed]):
-        why = _trouble_of(name, heard, known.get(name), now, states)
+        failed_at = known.get(name)
+        if heard is not None and heard.unit == name:
+            why = heard.why
+        elif failed_at is not None and good_at.get(_JOBS.get(name, ""), failed_at) > failed_at:
+            why = None
+        else:
+            why = _trouble_of(name, failed_at, now, states)
         if why is None:
             checks.append(Check(name, "ok", None, None, "it has not failed since"))
         elif _JOBS.get(name) not in failed_by_itself:
@@ -65,47 +77,66 @@ def check_units(
     return checks
 
 
-def units_told_of(told: Troubles) -> list[str]:
-    """Return the units that failed, of all that was told."""
-    return [name for name, trouble in told.items() if trouble.failed_at is not None]
+def units_told_of(told: Troubles) -> dict[str, dt.datetime]:
+    """Return the units that failed, of all that was told, and when."""
+    return {name: trouble.failed_at for name, trouble in told.items() if trouble.failed_at is not None}
 
 
-def unit_states(names: Sequence[str], environ: Mapping[str, str] = os.environ) -> dict[str, str | None]:
-    """Return what is wrong with those units that systemd knows, None where nothing is; none where there is no systemd.
+def unit_states(failed_at: Mapping[str, dt.datetime], environ: Mapping[str, str] = os.environ) -> dict[str, str | None]:
+    """Return what is wrong with the services, and with units that failed, None where nothing is.
+
+    What systemd does not know is left out: all of it where there is no systemd.
 
     Source: systemctl(1); that MANAGERPID is set for the services of a user: systemd.exec(5).
     """
     command = ["systemctl", *(["--user"] if "MANAGERPID" in environ else []), "show", _PROPERTIES]
-    units = [name for name in dict.fromkeys([*names, *_SERVICES]) if name.endswith(".service")]
+    units = [name for name in dict.fromkeys([*failed_at, *_SERVICES]) if name.endswith(".service")]
     try:
         done = subprocess.run(  # noqa: S603
-            [*command, *units], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_WITHIN_S, check=False
+            [*command, *units],
+            env={**os.environ, "TZ": "UTC"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_WITHIN_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return {}
     found = [dict(line.partition("=")[::2] for line in text.splitlines()) for text in done.stdout.split("\n\n")]
-    return {unit["Id"]: _state(unit) for unit in found if unit.get("LoadState") == "loaded"}
+    return {unit["Id"]: _state(unit, failed_at) for unit in found if unit.get("LoadState") == "loaded"}
 
 
-def _state(unit: Mapping[str, str]) -> str | None:
+def _state(unit: Mapping[str, str], failed_at: Mapping[str, dt.datetime]) -> str | None:
     if unit.get("ActiveState") == "failed" or unit.get("SubState") == "auto-restart":
         return f"{unit.get('Result', 'failed')}, systemd says {unit.get('ActiveState')} ({unit.get('SubState')})"
+    # One that could not begin, since its disk is not mounted, has not failed in the eyes of systemd.
+    name = unit["Id"]
+    if name in _JOBS and name in failed_at and _ended_at(unit) <= failed_at[name]:
+        return "it has not ended well since"
     return None
 
 
+def _ended_at(unit: Mapping[str, str]) -> dt.datetime:
+    """Return when a unit last came to its end, long ago for one that never did."""
+    try:
+        # Such as: Sun 2026-11-22 03:00:07 UTC
+        return dt.datetime.fromisoformat(unit.get("InactiveEnterTimestamp", "")[4:23]).replace(tzinfo=dt.UTC)
+    except ValueError:
+        return dt.datetime.min.replace(tzinfo=dt.UTC)
+
+
 def _trouble_of(
-    name: str, heard: Heard | None, failed_at: dt.datetime | None, now: dt.datetime, states: Mapping[str, str | None]
+    name: str, failed_at: dt.datetime | None, now: dt.datetime, states: Mapping[str, str | None]
 ) -> str | None:
     """Return what is wrong with a unit at this moment, None for nothing that is known."""
-    if heard is not None and heard.unit == name:
-        return heard.why
     state = states.get(name)
-    if failed_at is None or now - failed_at >= _FORGOTTEN_AFTER:
-        # A job of a timer stays failed until its next time.
-        return state if name in _SERVICES else None
-    if state is not None or name not in states:
-        return state or f"at {failed_at:%Y-%m-%dT%H:%MZ}"
-    return None if now - failed_at >= _QUIET else f"at {failed_at:%Y-%m-%dT%H:%MZ}, and started again"
+    if failed_at is None or state is not None:
+        return state
+    instant = f"at {failed_at:%Y-%m-%dT%H:%MZ}"
+    if name in states:
+        return None if now - failed_at >= _QUIET else f"{instant}, and started again"
+    return None if now - failed_at >= _FORGOTTEN_AFTER else instant
 
 
 def _todo(name: str) -> str:

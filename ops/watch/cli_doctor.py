@@ -1,7 +1,6 @@
 """`ops doctor`: everything the warehouse needs, each as ok, warn or FAILED, with what to do."""
 
 import asyncio
-import datetime as dt
 
 import click
 
@@ -11,6 +10,7 @@ from ingest.night.stop import NightStop
 from ops.watch.doctor import examine
 from ops.watch.errors import FailedChecks
 from ops.watch.show import print_checks
+from project.options import utc_now
 from sql.command import WarehouseCommand, json_option, print_json
 
 
@@ -22,7 +22,7 @@ def doctor(offline: bool, as_json: bool) -> None:
 
     The vendor is asked for the coming holidays; its answer is archived like any other. Exit 1 where a check failed.
     """
-    checks = asyncio.run(examine(_now, offline=offline, project=_project))
+    checks = asyncio.run(examine(utc_now, offline=offline, project=_project))
     failed = [check.name for check in checks if check.status == "failed"]
     if as_json:
         print_json(checks)
@@ -39,7 +39,3 @@ async def _project() -> str | None:
     except ProjectFailed as exc:
         return exc.why
     return None
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

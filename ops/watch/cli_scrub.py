@@ -5,6 +5,8 @@ import click
 from archive.cli_verify import sample_of, sample_options, tell_verified
 from archive.sample import Sample
 from archive.verify import Verification
+from ops.stop import stoppable
+from ops.watch.errors import ScrubStopped
 from ops.watch.scrub import scrub
 from project.options import utc_now
 from sql.command import WarehouseCommand, json_option, ready_database, run
@@ -19,7 +21,7 @@ def scrub_archive(percent: float | None, seed: int | None, as_json: bool) -> Non
     Exit 1 where it is not whole, and the first bad payload is named.
     """
     sample = sample_of(percent, seed)
-    tell_verified(run(_scrub(sample)), sample, as_json=as_json)
+    tell_verified(run(stoppable(_scrub(sample), ScrubStopped)), sample, as_json=as_json)
 
 
 async def _scrub(sample: Sample | None) -> Verification:

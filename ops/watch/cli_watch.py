@@ -1,7 +1,6 @@
 """`ops watch`: say whether the warehouse is looked after, and tell somebody when it is not; by the hour, from cron."""
 
 import asyncio
-import datetime as dt
 
 import click
 
@@ -13,6 +12,7 @@ from ops.watch.settings import AlertSettings, SafeguardSettings
 from ops.watch.show import print_checks
 from ops.watch.told import read_told, told_file
 from ops.watch.watch import announce, send_test
+from project.options import utc_now
 from sql.command import WarehouseCommand, json_option, print_json
 from sql.settings import DatabaseSettings
 
@@ -29,24 +29,19 @@ def watch(is_test: bool, as_json: bool) -> None:
     """
     alert, database = AlertSettings.from_environ(), DatabaseSettings.from_environ()
     if is_test:
-        delivered = asyncio.run(send_test(alert, database, _now()))
+        delivered = asyncio.run(send_test(alert, database, utc_now()))
         click.echo(f"the test message was delivered ({delivered} of {delivered})")
         return
     fresh, safeguards = WatchSettings.from_environ(), SafeguardSettings.from_environ()
     told, heard = told_file(database), heard_of()
-    checks = [*asyncio.run(look(database, fresh, safeguards, _now))]
+    checks = [*asyncio.run(look(database, fresh, safeguards, utc_now))]
     before = read_told(told)
-    states = unit_states([*units_told_of(before), *([heard.unit] if heard else [])])
-    checks += check_units(heard, before, checks, _now(), states)
+    checks += check_units(heard, before, checks, utc_now(), unit_states(units_told_of(before)))
     if as_json:
         print_json(checks)
     else:
         print_checks(checks)
-    asyncio.run(announce(checks, alert, database, told, _now(), heard=None if heard is None else heard.unit))
+    asyncio.run(announce(checks, alert, database, told, utc_now(), heard=None if heard is None else heard.unit))
     failed = [check.name for check in checks if check.status == "failed"]
     if failed:
         raise InTrouble(failed)
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

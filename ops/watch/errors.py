@@ -4,6 +4,7 @@ OpsError
 ├── InTrouble            something that is watched did not happen, or failed
 ├── FailedChecks         the doctor found something that does not work
 ├── NotTold              an alert or the heartbeat was not delivered
+├── ScrubStopped         a scrub was ended by a signal
 ├── StateNotKept         whom was told of what cannot be written down
 └── NobodyToTell         a test message without an address to send it to (a misuse)
 """
@@ -37,6 +38,14 @@ class NotTold(OpsError):
     def __init__(self, failures: Sequence[str]) -> None:
         super().__init__("; ".join(failures))
         self.failures = tuple(failures)
+
+
+class ScrubStopped(OpsError):
+    """A scrub was ended by the signal `name`; nothing is proved."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"scrub stopped by {name}: nothing is proved; run it again")
+        self.name = name
 
 
 class StateNotKept(OpsError):

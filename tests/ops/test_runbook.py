@@ -46,6 +46,7 @@ _NEEDS_NOBODY = {
     "NotHealthy": "its message is all values; see Logins",
     "NotTold": "its message is all values; see An alert was not told",
     "MarketNotServed": "only ./ops/up with a local market",
+    "ScrubStopped": "who stopped it knows, and the next night scrubs",
     "RefusedDecision": "nothing was done, and its message says why",
     "UnknownPayload": "the next command is given with another number",
     "UnknownSymbol": "the next command is given with another symbol",

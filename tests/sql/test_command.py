@@ -4,6 +4,7 @@ import datetime as dt
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import msgspec
@@ -73,6 +74,18 @@ def test_a_command_ends_with_the_code_of_what_became_of_it(
     found = capsys.readouterr()
     assert found.out == out
     assert found.err == err
+
+
+def test_a_settings_file_that_cannot_be_read_is_misuse_and_none_of_it_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_bytes("POLYGON_API_KEY=schlüssel".encode("latin-1"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        made_up(["work"])
+    assert caught.value.code == 2
+    said = f"error: settings file {tmp_path / '.env'} cannot be read (UnicodeDecodeError)\n"
+    assert capsys.readouterr() == ("", said)
 
 
 def test_an_option_that_does_not_exist_is_misuse(tmp_path_environ: dict[str, str]) -> None:

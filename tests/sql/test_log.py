@@ -42,12 +42,7 @@ def test_an_unknown_level_is_refused_with_the_known_ones() -> None:
 
 
 def test_the_log_goes_to_stderr_at_the_level_of_the_environment() -> None:
+    start_log({"LOG_LEVEL": "warning"})
     root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    try:
-        start_log({"LOG_LEVEL": "warning"})
-        assert root.level == logging.WARNING
-        assert [getattr(handler, "stream", None) for handler in root.handlers] == [sys.stderr]
-    finally:
-        root.handlers[:] = before
-        root.setLevel(level)
+    assert root.level == logging.WARNING
+    assert [getattr(handler, "stream", None) for handler in root.handlers] == [sys.stderr]

@@ -37,6 +37,11 @@ def test_the_data_folder_may_begin_at_home() -> None:
     assert DatabaseSettings.from_environ({"WAREHOUSE_DATA": "~/w"}).folder == (Path.home() / "w").resolve()
 
 
+def test_a_data_folder_of_nobody_is_refused() -> None:
+    with pytest.raises(InvalidSetting, match="WAREHOUSE_DATA is '~nobody-of-that-name/w': must be a folder"):
+        DatabaseSettings.from_environ({"WAREHOUSE_DATA": "~nobody-of-that-name/w"})
+
+
 @pytest.mark.parametrize("url", ["postgresql://h/d", "postgres://h/d"])
 def test_a_url_of_postgres_is_taken_as_it_is(url: str) -> None:
     assert DatabaseSettings.from_environ({"DATABASE_URL": url}).url == url

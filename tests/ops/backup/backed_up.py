@@ -96,16 +96,6 @@ async def backed_up(
 
 
 @asynccontextmanager
-async def an_empty_database(server_url: str) -> AsyncIterator[str]:
-    """Yield the URL of a database that was never migrated, as the fixture `empty_database_url` does for one test."""
-    name = f"empty_{uuid.uuid4().hex[:8]}"
-    async with open_owner(server_url) as server:
-        await server.execute(f"CREATE DATABASE {name}")
-        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@asynccontextmanager
 async def a_database(server_url: str, template: str) -> AsyncIterator[str]:
     """Yield the URL of a fresh, migrated warehouse, as the fixture `database_url` does for one test."""
     name = f"backed_up_{uuid.uuid4().hex[:8]}"

@@ -1,5 +1,6 @@
 """Backups: what they hold, what a second one adds, who is refused, and which ones stay."""
 
+import asyncio
 import datetime as dt
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 from archive import portable
 from archive.chain import seal_archive
 from archive.errors import DamagedPayload, DifferentArchive
-from archive.portable import import_ledger, import_segments
+from archive.portable import import_ledger, import_segments, require_same_archive
 from archive.verify import verify_archive
 from ops.backup.encryption import AgeKey, make_key, wrapping_of
 from ops.backup.errors import FolderInUse, FolderUnusable, KeyMismatch, NotEnoughSpace
@@ -62,7 +63,7 @@ async def test_what_a_backup_holds_is_the_archive(
     await warehouse.archive(5)
     await warehouse.project()
     made = await warehouse.back_up(key=chosen)
-    opened = open_backup(warehouse.folder, newest_backup(warehouse.folder), chosen)
+    opened = await open_backup(warehouse.folder, newest_backup(warehouse.folder), chosen)
     added = [
         new
         async for _, new in import_segments(
@@ -99,7 +100,7 @@ async def test_a_backup_ends_in_a_seal(warehouse: Warehouse) -> None:
         await seal_archive(ingest, START)
     await warehouse.archive(1)
     await warehouse.back_up()
-    opened = open_backup(warehouse.folder, newest_backup(warehouse.folder), None)
+    opened = await open_backup(warehouse.folder, newest_backup(warehouse.folder), None)
     assert [to_seq for to_seq, _, _ in opened.ledger.seals] == [3, 4]
     assert opened.ledger.seals[-1][1] == opened.backup.archive.chain
 
@@ -109,7 +110,8 @@ async def test_keys_of_the_api_are_kept_as_hashes(warehouse: Warehouse) -> None:
     async with open_owner(warehouse.url) as owner:
         await owner.execute("INSERT INTO access.api_key VALUES ($1, $2, $3, $4, $5, $6)", *msgspec.structs.astuple(row))
     await warehouse.back_up()
-    assert open_backup(warehouse.folder, newest_backup(warehouse.folder), None).keys == [row]
+    opened = await open_backup(warehouse.folder, newest_backup(warehouse.folder), None)
+    assert opened.keys == [row]
 
 
 async def test_a_second_backup_adds_only_what_is_new(warehouse: Warehouse) -> None:
@@ -274,20 +276,27 @@ async def test_too_little_space_is_seen_before_anything_is_written(warehouse: Wa
     assert (await warehouse.back_up(free=lambda folder: 5_000_000)).passed
 
 
-async def test_a_broken_off_backup_is_none_and_the_next_goes_on_from_it(warehouse: Warehouse) -> None:
-    await warehouse.archive(6)
+async def _break_off(warehouse: Warehouse, at: int, key: AgeKey | None = None) -> None:
+    """Make a backup that breaks off when so many new payloads are in the folder."""
 
     @contextmanager
     def breaking(doing: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         def progress(done: int, total: int) -> None:
-            if done == 4:
+            if doing == "backing up" and done == at:
                 raise RuntimeError("pulled out")
 
+        progress(0, 0)
         yield progress
 
     async with open_pool(warehouse.url, Role.BACKUP) as pool:
+        wanted = msgspec.structs.replace(WANTED, key=key)
         with pytest.raises(RuntimeError, match="pulled out"):
-            await make_backup(pool, warehouse.folder, WANTED, warehouse.clock, show=breaking)
+            await make_backup(pool, warehouse.folder, wanted, warehouse.clock, show=breaking)
+
+
+async def test_a_broken_off_backup_is_none_and_the_next_goes_on_from_it(warehouse: Warehouse) -> None:
+    await warehouse.archive(6)
+    await _break_off(warehouse, 4)
     assert list((warehouse.folder / "backups").iterdir()) == []
     before = files_in(warehouse.folder / "archive")
     made = await warehouse.back_up()
@@ -297,6 +306,54 @@ async def test_a_broken_off_backup_is_none_and_the_next_goes_on_from_it(warehous
     assert (made.new_payloads, made.kept) == (6, 1)
     assert not (warehouse.folder / ".unfinished.json").exists()
     assert [result["passed"] for result in await warehouse.results()] == [False, True]
+
+
+async def test_what_was_written_anew_by_a_broken_off_backup_is_what_all_backups_need(
+    warehouse: Warehouse, key: AgeKey
+) -> None:
+    """Encrypted anew, a segment has other bytes; what was remembered of it before is of those it had."""
+    await warehouse.archive(2)
+    await warehouse.back_up(key=key)
+    await warehouse.archive(4)
+    await _break_off(warehouse, 2, key)
+    flip(sorted((warehouse.folder / "archive").iterdir())[0], 700)
+    await _break_off(warehouse, 0, key)
+    made = await warehouse.back_up(key=key)
+    assert (made.kept, made.damaged) == (2, ())
+    assert all(coreutils_agree(warehouse.folder, backup) for backup in warehouse.backups())
+
+
+async def test_a_broken_off_backup_of_payloads_that_were_lost_since_is_in_nobodys_way(
+    warehouse: Warehouse, elsewhere: asyncpg.Pool, empty_database_url: str
+) -> None:
+    """The box died in the middle of a backup, the one before was restored, and the archive went on otherwise."""
+    await warehouse.archive(2)
+    await warehouse.back_up()
+    [backup] = warehouse.backups()
+    await warehouse.archive(4)
+    await _break_off(warehouse, 2)
+    async for _ in import_segments(elsewhere, archive_of(warehouse.folder), backup.archive):
+        pass
+    warehouse.url = empty_database_url
+    await warehouse.archive(2)
+    made = await warehouse.back_up()
+    assert (made.head, made.kept, made.healed) == (4, 2, ())
+    async with open_pool(empty_database_url, Role.READ) as here:
+        await require_same_archive(here, warehouse.backups()[-1].archive)
+
+
+async def test_who_is_told_to_stop_when_the_backup_is_there_says_that_it_is(warehouse: Warehouse) -> None:
+    await warehouse.archive(1)
+
+    def free(folder: Path) -> int:
+        if list_backups(folder):
+            making.cancel()
+        return 10**12
+
+    making = asyncio.ensure_future(warehouse.back_up(free=free))
+    made = await making
+    assert [backup.name for backup in warehouse.backups()] == [made.name]
+    assert [result["name"] for result in await warehouse.results()] == [made.name]
 
 
 @pytest.mark.parametrize("said", [False, True], ids=["before it was said", "after it was said"])

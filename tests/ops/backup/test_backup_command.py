@@ -108,6 +108,7 @@ async def test_a_key_is_made_and_used(warehouse: Warehouse, command_environ: dic
     ("words", "code", "said"),
     [
         (["backup"], 2, "Missing argument 'DIR'"),
+        (["backup", ""], 2, "Invalid value for 'DIR': it is empty"),
         (["backup", "file"], 2, "Directory .*file' is a file"),
         (["backup", "no/usb"], 1, r"backup folder .*/no/usb: No such file or directory"),
     ],

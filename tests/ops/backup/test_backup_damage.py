@@ -2,18 +2,15 @@
 
 import hashlib
 import shutil
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from ops.backup.encryption import make_key
 from ops.backup.errors import DamagedBackup, FolderUnusable, UnknownFormat
 from ops.backup.folder import Checker, check_backup, find_damage, list_backups, path_of, read_backup
-from sql.connect import open_owner
-from sql.migrate import migrate
+from tests.ops.backup.backed_up import a_database
 from tests.ops.backup.making import START, Warehouse, coreutils_agree, flip
 
 FILES = {
@@ -31,22 +28,15 @@ async def whole(
     server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[str, Path]]:
     """Yield two folders with a backup each, a plain and an encrypted one, to copy."""
-    name = f"warehouse_{uuid.uuid4().hex[:8]}"
-    async with open_owner(server_url) as server:
-        await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-    async with open_owner(url) as owner:
-        await migrate(owner)
     folder = tmp_path_factory.mktemp("whole")
-    plain = Warehouse(url, folder / "plain")
-    await plain.archive(3)
-    await plain.project()
-    await plain.back_up()
-    encrypted = Warehouse(url, folder / "encrypted")
-    await encrypted.back_up(key=make_key(folder / "key", START))
+    async with a_database(server_url, template) as url:
+        plain = Warehouse(url, folder / "plain")
+        await plain.archive(3)
+        await plain.project()
+        await plain.back_up()
+        encrypted = Warehouse(url, folder / "encrypted")
+        await encrypted.back_up(key=make_key(folder / "key", START))
     yield {"plain": plain.folder, "encrypted": encrypted.folder}
-    async with open_owner(server_url) as server:
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _found(folder: Path) -> list[DamagedBackup]:

@@ -328,6 +328,14 @@ async def test_a_restore_that_is_asked_to_end_says_how_to_go_on(
     assert (await _restore(original.folder, resuming=True)).appended == HEAD
 
 
+async def test_who_is_told_to_stop_does_not_read_all_files_first(spoilt: Warehouse) -> None:
+    _flip(spoilt.folder / "archive" / spoilt.newest.archive.segments[-1].file)
+    opening = asyncio.ensure_future(open_backup(spoilt.folder, spoilt.newest, None))
+    asyncio.get_running_loop().call_soon(opening.cancel)  # when it has begun
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+
+
 async def _written(server: asyncpg.Connection) -> int:
     """Return how many bytes a server has written into its log since it was made."""
     written: int = await server.fetchval("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint")
@@ -383,7 +391,7 @@ async def test_a_backup_whose_dump_was_removed_is_replayed_by_its_own_rules(
 
 
 async def test_rules_that_this_software_has_written_anew_give_way_to_its_own(original: Warehouse) -> None:
-    opened = open_backup(original.folder, original.newest, None)
+    opened = await open_backup(original.folder, original.newest, None)
     first, *others = RULESET.rules
     older = msgspec.structs.replace(RULESET, rules=(msgspec.structs.replace(first, version=99), *others))
     ledger = msgspec.structs.replace(opened.ledger, rulesets=[(RULESET.hash, older.body, now())])

@@ -127,7 +127,9 @@ def test_the_variables_come_before_the_jobs_and_mail_is_as_the_person_has_it() -
         ("0 3 * * * rm -rf /", "a command begins with"),
         ('0 3 * * * cd "$WAREHOUSE" && .venv/bin/ops watch; .venv/bin/ops doctor', "shell's signs"),
         ('61 3 * * * cd "$WAREHOUSE" && .venv/bin/ops watch', "61"),
+        ('0 3 30 feb * cd "$WAREHOUSE" && .venv/bin/ops watch', "no such day"),
         ("@daily ops watch", "five fields"),
+        ("CRON_TZ=America/New_York", "the process's own clock"),
     ],
 )
 def test_a_line_that_cron_would_read_otherwise_is_refused_by_its_number(line: str, why: str) -> None:

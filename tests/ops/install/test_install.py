@@ -11,8 +11,11 @@ import pytest
 from ops.cli import ops
 from ops.install.apply import Applied, Systemd, take_back
 from ops.install.crontab import parse_crontab, shipped_crontab
-from ops.install.errors import CannotInstall
+from ops.install.errors import CannotInstall, SystemdRefused
+from ops.install.machine import service_user
+from ops.install.plan import CRON_FILE
 from ops.install.units import shipped_units
+from ops.install.written import marked
 from tests.command import complaint, run_command
 from tests.ops.install.schedules import cron_lines
 
@@ -230,3 +233,22 @@ def test_systemd_is_told_to_stop_no_template(capsys: pytest.CaptureFixture[str],
     take_back(paths, Path("/etc"), Applied(root, Systemd(as_user=False)), said.append, dry_run=True)
     told = said[0].removeprefix("would run systemctl disable --now ").split()
     assert set(told) == set(shipped_units()) - {"warehouse-watch@.service"}
+
+
+def test_what_was_installed_for_cron_is_removed_where_there_is_no_systemd(
+    monkeypatch: pytest.MonkeyPatch, root: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(root))
+    written = root / CRON_FILE.name
+    written.write_text(marked("a crontab"))
+    said: list[str] = []
+    take_back([written], root / "config", Applied(None, Systemd(as_user=False)), said.append, dry_run=False)
+    assert said == [f"removed {written}"]
+    with pytest.raises(SystemdRefused, match="`systemctl daemon-reload` failed: No such file"):
+        Systemd(as_user=False).tell("daemon-reload")
+
+
+def test_a_person_whom_the_machine_has_no_name_for_is_asked_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    with pytest.raises(CannotInstall, match="user 4000000000 has no name here: name one with --user"):
+        service_user(None, {})

@@ -196,8 +196,12 @@ async def test_places_and_settings_are_looked_at_though_the_database_is_away(doc
     assert "pass-0123456789" not in str(checks)
     told = {"ALERT_URL": "http://hooks.example/x", "HEARTBEAT_URL": "http://beats.example/x"}
     checks = await doctor.examine({"BACKUP_DIR": str(tmp_path), **away, **told})
-    assert (checks["backup_disk"].status, checks["alerts"].status) == ("ok", "ok")
+    assert checks["alerts"].status == "ok"
+    assert "GiB are free in" in checks["backup_disk"].message
     assert "there is no backup in" in checks["backup_folder"].message
+    # What the system does not even let us ask for.
+    checks = await doctor.examine({"BACKUP_DIR": str(tmp_path / ("d" * 300)), **away})
+    assert (checks["backup_disk"].status, checks["backup_folder"].status) == ("failed", "failed")
 
 
 async def test_a_setting_that_cannot_be_used_is_named_and_the_rest_is_looked_at(doctor: Doctor) -> None:

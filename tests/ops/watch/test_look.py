@@ -70,12 +70,12 @@ async def test_a_backup_without_an_end_is_at_work_as_long_as_somebody_shows_it(
     held.mkdir()
     lock = os.open(held / ".lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    run_id = await start_run(ingest_pool, "backup", {"folder": str(tmp_path)}, NOW)
+    run_id = await start_run(ingest_pool, "backup", {"folder": str(tmp_path)}, NOW - MINUTE)
     assert "was killed" in await said()
     assert "is under way" in await said(held)
-    await finish_run(ingest_pool, run_id, "backup", {"passed": False, "error": "no space left"}, NOW)
+    await finish_run(ingest_pool, run_id, "backup", {"passed": False, "error": "no space left"}, NOW - MINUTE)
     assert (await said(held)).endswith("failed: no space left")
-    await start_run(ingest_pool, "backup", {"folder": str(held)}, NOW + MINUTE)
+    await start_run(ingest_pool, "backup", {"folder": str(held)}, NOW)
     assert "is under way" in await said()
     os.close(lock)
     assert "was killed" in await said()
@@ -84,6 +84,14 @@ async def test_a_backup_without_an_end_is_at_work_as_long_as_somebody_shows_it(
         # Drills connect so, too.
         await owner.execute("SELECT pg_advisory_lock(hashtextextended('warehouse.drill', 0))")
         assert "was killed" in await said()
+
+
+async def test_what_a_wrong_clock_has_dated_in_the_future_does_not_silence_the_watch(
+    database_url: str, ingest_pool: asyncpg.Pool
+) -> None:
+    await run_of(ingest_pool, "backup", NOW + 4000 * DAY, {"passed": True, "name": "2037-11-02T030000Z"})
+    await run_of(ingest_pool, "backup", NOW - MINUTE, {"passed": False, "error": "no space left"})
+    assert (await looked(database_url))["backup"].message.endswith("failed: no space left")
 
 
 @pytest.mark.parametrize("kind", ["drill", "scrub"])
@@ -102,7 +110,7 @@ async def test_a_run_that_ended_without_saying_that_it_passed_did_not(
 ) -> None:
     results: list[dict[str, Any]] = [{}, {"passed": None}, {"passed": "yes"}, {"name": 7, "passed": True}]
     for minutes, result in enumerate(results):
-        await run_of(ingest_pool, "backup", NOW + minutes * MINUTE, result)
+        await run_of(ingest_pool, "backup", NOW + (minutes - len(results)) * MINUTE, result)
         assert "it does not say why" in (await looked(database_url))["backup"].message, result
 
 

@@ -1,6 +1,7 @@
 """`ops scrub` as it is called: what it prints, what stands in the ledger, and that the watch tells of it."""
 
 import asyncio
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,19 @@ from archive.runs import list_runs, start_run
 from ops.watch.look import look
 from ops.watch.scrub import scrub
 from ops.watch.settings import SafeguardSettings
+from project.options import utc_now
 from sql.settings import DatabaseSettings
 from tests.api.watch.watched import MINUTE, NOW, WEEK, bars_of
 from tests.ops.commands import run_command
 from tests.payloads import archive_all
 
 ARCHIVED = 3
+_SOMEBODY_WAITS = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+        WHERE datname = current_database() AND NOT granted
+    )
+"""
 
 
 @pytest.fixture
@@ -35,10 +43,10 @@ async def last_scrub(pool: asyncpg.Pool) -> tuple[dict[str, Any], dict[str, Any]
     return run.plan, run.result
 
 
-async def checks_of(url: str) -> dict[str, Check]:
+async def checks_of(url: str, now: Callable[[], dt.datetime]) -> dict[str, Check]:
     """Return what a watch finds, by name."""
     database = DatabaseSettings(url, Path("unused"))
-    checks = await look(database, WatchSettings(), SafeguardSettings(), lambda: NOW, wait=wait_none())
+    checks = await look(database, WatchSettings(), SafeguardSettings(), now, wait=wait_none())
     return {check.name: check for check in checks}
 
 
@@ -61,7 +69,7 @@ async def test_it_says_what_archive_verify_does_and_the_ledger_has_it_whatever_i
     _, result = await last_scrub(read_pool)
     assert result is not None
     assert (result["passed"], result["first_bad"]) == (False, 2)
-    check = (await checks_of(command_environ["DATABASE_URL"]))["scrub"]
+    check = (await checks_of(command_environ["DATABASE_URL"], utc_now))["scrub"]
     assert check.status == "failed"
     assert "failed: archive verify: payload 2 is damaged" in check.message
 
@@ -97,11 +105,11 @@ async def test_a_scrub_at_work_is_told_as_such_and_is_no_sign_of_a_backup(
     await owner.execute("LOCK TABLE archive.seal")
     scrubbing = asyncio.create_task(scrub(database_url, None, lambda: NOW))
     async with asyncio.timeout(30):
-        while not await ingest_pool.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+        while not await ingest_pool.fetchval(_SOMEBODY_WAITS):
             await asyncio.sleep(0.005)
-    found = await checks_of(database_url)
+    found = await checks_of(database_url, lambda: NOW)
     assert "the first scrub is under way" in found["scrub"].message
     assert "was killed" in found["backup"].message
     await held_up.rollback()
     await scrubbing
-    assert (await checks_of(database_url))["scrub"].status == "ok"
+    assert (await checks_of(database_url, lambda: NOW))["scrub"].status == "ok"

@@ -37,6 +37,20 @@ ActiveState=failed
 SubState=failed
 
 Result=success
+Id=warehouse-drill.service
+LoadState=loaded
+ActiveState=inactive
+SubState=dead
+InactiveEnterTimestamp=Sun 2026-11-22 03:00:07 $TZ
+
+Result=success
+Id=warehouse-scrub.service
+LoadState=loaded
+ActiveState=inactive
+SubState=dead
+InactiveEnterTimestamp=
+
+Result=success
 Id=warehouse-database.service
 LoadState=not-found
 ActiveState=inactive
@@ -67,17 +81,21 @@ def test_who_starts_the_watch_says_what_failed_in_the_words_of_systemd() -> None
 def test_systemd_is_asked_for_the_services_and_for_what_failed_before(
     systemctl: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    states = unit_states(["warehouse-backup.service", API, JOB], {})
+    drill, scrub, backup = (f"warehouse-{job}.service" for job in ("drill", "scrub", "backup"))
+    states = unit_states(dict.fromkeys((backup, drill, scrub, API, JOB), NOW), {})
+    well = {"warehouse-ingest.service": None, drill: None}
     failed = "exit-code, systemd says failed (failed)"
-    assert states == {API: BAD, "warehouse-ingest.service": None, "warehouse-backup.service": failed}
-    unit_states([], {"MANAGERPID": "7"})
-    of_system, of_user = Path(f"{systemctl}.called").read_text().splitlines()
+    assert states == well | {API: BAD, backup: failed, scrub: "it has not ended well since"}
+    # A disk that is not mounted: the job does not begin, and what systemd has of it is from the last time.
+    assert unit_states({drill: NOW + HOUR}, {})[drill] == "it has not ended well since"
+    unit_states({}, {"MANAGERPID": "7"})
+    of_system, *_, of_user = Path(f"{systemctl}.called").read_text().splitlines()
     assert of_system.startswith("show --property=Id,")
     assert of_system.split().count(API) == 1
     assert JOB not in of_system
     assert of_user.startswith("--user show ")
     monkeypatch.setenv("PATH", str(systemctl.parent / "empty"))
-    assert unit_states([API], {}) == {}
+    assert unit_states({API: NOW}, {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +112,8 @@ def test_systemd_is_asked_for_the_services_and_for_what_failed_before(
         (API, None, None, {API: BAD}, "failed"),
         (API, None, None, {API: None}, None),
         ("warehouse-backup.service", None, 1, {"warehouse-backup.service": "failed"}, "failed"),
-        ("warehouse-backup.service", None, 24, {"warehouse-backup.service": "failed"}, "ok"),
+        ("warehouse-backup.service", None, 24, {"warehouse-backup.service": "failed"}, "failed"),
+        ("warehouse-backup.service", None, 1, {"warehouse-backup.service": None}, "ok"),
         (JOB, Heard(JOB, "exit-code"), None, {}, "failed"),
         (JOB, Heard(JOB, None), 1, {}, "ok"),
         (JOB, None, 1, {}, "failed"),
@@ -114,6 +133,15 @@ def test_a_job_whose_end_is_in_the_ledger_is_told_by_that() -> None:
     for name in (JOB, "warehouse-backup.service"):
         assert check_units(Heard(name, "exit-code"), {}, failed, NOW, {}) == []
         assert len(check_units(Heard(name, "exit-code"), {}, [], NOW, {})) == 1
+
+
+def test_a_job_that_went_well_since_by_hand_is_well_though_its_unit_stays_failed() -> None:
+    unit = "warehouse-backup.service"
+    told = {unit: Trouble(NOW - 6 * HOUR, NOW - 6 * HOUR, NOW - 6 * HOUR)}
+    for age_days, status in ((0.1, "ok"), (1.0, "failed"), (None, "failed")):
+        good = Check("backup", "ok", age_days, 8.0, "the last good backup ended")
+        [check] = check_units(None, told, [good], NOW, {unit: "failed"})
+        assert check.status == status
 
 
 def test_a_unit_is_remembered_until_it_is_well_and_a_service_that_only_systemd_told_of_too() -> None:

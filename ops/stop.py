@@ -1,18 +1,18 @@
-"""Stopping a backup, a restore or a drill from outside: it cleans up first. It does not know what there is to clean."""
+"""Stopping a job of this room from outside: it cleans up first. It does not know what there is to clean."""
 
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from ops.backup.errors import BackupError
+from ops.errors import OpsError
 
 T = TypeVar("T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-async def stoppable(job: Coroutine[Any, Any, T], stopped: Callable[[str], BackupError]) -> T:
+async def stoppable(job: Coroutine[Any, Any, T], stopped: Callable[[str], OpsError]) -> T:
     """Return what a job returns; the first SIGINT or SIGTERM cancels it, so that it cleans up, the next ends it as is.
 
     Raises: what `stopped` makes of the signal's name.
