@@ -7,7 +7,8 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import uvicorn
@@ -103,6 +104,18 @@ def listen(settings: ApiSettings) -> socket.socket:
     return listener
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's server, but one that returns when a signal has stopped it. The signal itself, which uvicorn raises once
+    more, would end the process before anybody else has cleaned up: the embedded PostgreSQL is told so at exit."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Listen for signals while the context is open."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
 def http_server(url: str, now: Clock = utc_now, access: Access = OPEN, rate: RateLimit | None = None) -> uvicorn.Server:
     """Return the server of the warehouse at `url`, still to be given a socket; it logs through our log only.
 
@@ -113,7 +126,7 @@ def http_server(url: str, now: Clock = utc_now, access: Access = OPEN, rate: Rat
 
 def server_of(app: ASGIApp, access: Access = OPEN, rate: RateLimit | None = None) -> uvicorn.Server:
     """Return the server of an application, behind the gate and the access log."""
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(
             AccessLog(guarded(app, access, rate or RateLimit(), DIALECTS)),
             http=BoundedHttp,

@@ -24,6 +24,7 @@ from ingest.errors import InvalidKey, MissingKey
 from ingest.exchange import open_exchange
 from ingest.fetch import Fetcher, Tally
 from ingest.limiter import Limiter
+from ingest.one_market import require_one_market
 from ingest.one_run import clear_database_errors, one_run_at_a_time
 from ingest.patience import Patience
 from ingest.period import Period, last_settled, last_surely_absent, settled_at
@@ -85,8 +86,8 @@ async def run_backfill(
     `reference` also asks for tickers, their events and holidays, where those are old; `retry_refused` also for what
     the vendor refused for good.
 
-    Raises: AnotherRunUnderWay; MissingKey when there is something to fetch; InvalidKey as soon as the vendor refuses
-    it; DamagedPayload; DatabaseError when the database goes away.
+    Raises: AnotherRunUnderWay; MadeUpMarket; MissingKey when there is something to fetch; InvalidKey as soon as the
+    vendor refuses it; DamagedPayload; DatabaseError when the database goes away.
     """
     refusals_since = now() if retry_refused else LONG_AGO
     run = _Backfill(
@@ -104,6 +105,8 @@ async def run_backfill(
         progress,
     )
     async with clear_database_errors(), one_run_at_a_time(pool):
+        if settings.key is not None:
+            await require_one_market(pool, settings.base_url)
         report, refusal = await run.from_plan_to_ledger()
     if refusal is not None:
         raise refusal

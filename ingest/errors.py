@@ -4,6 +4,7 @@ IngestError
 ├── InvalidSymbol             a symbol that no vendor can be asked for
 ├── InvalidDates              a period that ends before it begins
 ├── MissingKey                there is something to fetch and no POLYGON_API_KEY
+├── MadeUpMarket              the archive holds the market of the local fake vendor
 ├── AnotherRunUnderWay        a second process fetches into the same archive
 ├── AnotherScheduler          a second process fetches every night into the same archive
 ├── ProjectFailed             what was fetched could not be projected
@@ -58,6 +59,17 @@ class MissingKey(IngestError, InvalidSetting):
 
     def __init__(self) -> None:
         InvalidSetting.__init__(self, "POLYGON_API_KEY", "", "must hold the vendor's key; `ingest plan` needs none")
+
+
+class MadeUpMarket(IngestError):
+    """The archive holds the market that the local fake vendor calls `held`, which `base_url` is not."""
+
+    def __init__(self, held: str, base_url: str) -> None:
+        super().__init__(
+            f"this warehouse holds the made-up market of {held}, and {base_url} would be mixed into it for good; give "
+            "the real one a warehouse of its own: WAREHOUSE_DATA=FOLDER, or another DATABASE_URL"
+        )
+        self.held, self.base_url = held, base_url
 
 
 class AnotherRunUnderWay(IngestError):

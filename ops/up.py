@@ -16,6 +16,7 @@ from api.serve import serve
 from api.settings import ApiSettings
 from ingest.backfill import run_backfill
 from ingest.errors import RunFailed
+from ingest.one_market import made_up_market
 from ingest.period import Period, asked_period
 from ingest.progress import show_progress
 from ingest.report import RunReport
@@ -32,7 +33,6 @@ from sql.command import ready_database
 from sql.connect import Role, open_pool
 
 _QUERIES = load_queries("ops.sql")
-_FIRST_SERVER = _QUERIES["first_server"]
 _IS_EMPTY = _QUERIES["archive_is_empty"]
 _VENDOR = "the vendor"
 
@@ -128,8 +128,7 @@ async def _require_one_market(pool: asyncpg.Pool, wanted: str | None) -> None:
     """
     if await pool.fetchval(_IS_EMPTY):
         return
-    server = await pool.fetchval(_FIRST_SERVER)
-    held = server if server and server.startswith("fake-polygon") else None
+    held = await made_up_market(pool)
     if held != wanted:
         raise OtherMarket(held or _VENDOR, wanted or _VENDOR)
 

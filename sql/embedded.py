@@ -96,6 +96,7 @@ def _start(folder: Path, cluster: Path) -> str:
             with server._lock:  # another process may be at the same, and its pid file not yet written
                 _clear_after_kill(cluster)
                 _create_cluster(cluster)
+                _forget_the_dead(server)
             server.start()
             return str(server.get_uri())
         except (subprocess.SubprocessError, AssertionError, ValueError, RuntimeError) as exc:
@@ -152,6 +153,14 @@ def _clear_after_kill(cluster: Path) -> None:
     pid_file.unlink(missing_ok=True)
     socket_folder = find_suitable_socket_dir(cluster, PostgresServer.runtime_path)
     (socket_folder / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+
+
+def _forget_the_dead(server: PostgresServer) -> None:
+    """Take those who were killed off the list of the server's users: it would wait for them to leave."""
+    users = server.global_process_id_list
+    for pid in users._get():
+        if not psutil.pid_exists(pid):
+            users.get_and_remove(pid)
 
 
 def _has_orphans(cluster: Path) -> bool:

@@ -74,3 +74,11 @@ LEFT JOIN archive.run
 WHERE payload.source = ANY($1::text[])
     AND assessment.outcome = ANY($3::text[])
 ORDER BY payload.archive_seq
+
+-- name: first_server
+-- What the vendor that answered first calls itself: an archive holds the answers of one market only.
+SELECT header ->> 1
+FROM archive.payload
+CROSS JOIN LATERAL jsonb_array_elements(headers) AS header
+WHERE archive_seq = 1
+    AND lower(header ->> 0) = 'server'

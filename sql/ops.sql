@@ -1,13 +1,5 @@
 -- Queries of the ops room.
 
--- name: first_server
--- What the vendor that answered first calls itself: an archive holds the answers of one market only.
-SELECT header ->> 1
-FROM archive.payload
-CROSS JOIN LATERAL jsonb_array_elements(headers) AS header
-WHERE archive_seq = 1
-    AND lower(header ->> 0) = 'server'
-
 -- name: archive_is_empty
 SELECT NOT EXISTS (SELECT FROM archive.payload)
 

@@ -23,6 +23,7 @@ from ingest.errors import (
     BeyondPlan,
     FetchError,
     InvalidKey,
+    MadeUpMarket,
     NotArchived,
     NotEntitled,
     NotYet,
@@ -31,6 +32,7 @@ from ingest.errors import (
 from ingest.exchange import Exchange, open_exchange
 from ingest.fetch import Fetcher
 from ingest.limiter import Limiter
+from ingest.one_market import require_one_market
 from ingest.one_run import clear_database_errors, one_run_at_a_time
 from ingest.patience import Patience
 from ingest.settings import IngestSettings, VendorKey
@@ -88,7 +90,14 @@ async def ask_vendor(url: str, settings: IngestSettings, now: Now, patience: Pat
         return Asked(check_without_asking(settings, ""))
     try:
         async with open_pool(url, Role.INGEST) as pool, clear_database_errors(), one_run_at_a_time(pool):
+            await require_one_market(pool, settings.base_url)
             return await _run(pool, settings, settings.key, now, patience)
+    except MadeUpMarket as exc:
+        return Asked(
+            Check(
+                _NAME, "failed", exc.held, settings.base_url, str(exc), "keep what is made up apart from what is real"
+            )
+        )
     except AnotherRunUnderWay:
         return Asked(check_without_asking(settings, "a run is fetching at this moment"))
     except DatabaseError as exc:

@@ -43,6 +43,18 @@ async def test_the_plan_as_json_is_what_backfill_then_asks_for(ingest_command: R
     assert json.loads((await ingest_command("plan", *DATES, "--json")).stdout)["requests"] == []
 
 
+async def test_the_real_vendor_is_not_asked_for_a_made_up_market(
+    ingest_command: RunCommand, vendor: FakePolygon
+) -> None:
+    assert (await ingest_command("backfill", *DATES)).code == 0
+    before = (await ingest_command("runs", "--json")).stdout
+    refused = await ingest_command("nightly", POLYGON_BASE_URL="https://vendor.invalid")
+    assert (refused.code, refused.stdout) == (1, "")
+    assert "holds the made-up market of fake-polygon" in refused.stderr
+    assert "https://vendor.invalid would be mixed into it" in refused.stderr
+    assert (await ingest_command("runs", "--json")).stdout == before
+
+
 async def test_backfill_prints_what_came_and_a_second_one_that_there_is_nothing_to_do(
     ingest_command: RunCommand, vendor: FakePolygon
 ) -> None:

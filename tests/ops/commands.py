@@ -44,7 +44,7 @@ async def start_command(environ: Mapping[str, str], *words: str) -> asyncio.subp
 
 @asynccontextmanager
 async def serving(environ: Mapping[str, str], *words: str) -> AsyncIterator[str]:
-    """Start a command that serves and yield its base URL once it answers; it is stopped as Ctrl-C does."""
+    """Start a command that serves and yield its base URL once it answers; Ctrl-C ends it, and that is no failure."""
     port = _free_port()
     process = await start_command({**environ, "API_PORT": str(port)}, *words)
     base = f"http://127.0.0.1:{port}"
@@ -54,7 +54,8 @@ async def serving(environ: Mapping[str, str], *words: str) -> AsyncIterator[str]
     finally:
         if process.returncode is None:
             os.kill(process.pid, signal.SIGINT)
-        await process.communicate()
+        _, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
 
 
 async def get_json(url: str) -> dict[str, object]:

@@ -147,6 +147,14 @@ async def test_up_works_with_no_database_set_up(tmp_path: Path, small_market: Pa
     assert "4 bars of 1 symbols" in ended.out
 
 
+async def test_the_embedded_server_stops_with_the_api(tmp_path: Path, small_market: Path) -> None:
+    data = tmp_path / "data"
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "WAREHOUSE_DATA": str(data)}
+    async with serving(environ, "ops", "up", "--market", str(small_market)):
+        assert (data / "postgres" / "postmaster.pid").exists()
+    assert not (data / "postgres" / "postmaster.pid").exists()
+
+
 async def test_real_bars_come_out_as_they_are_in_the_folder(command_environ: Environ, market_data: Path) -> None:
     async with serving(command_environ, "ops", "up", "--market", str(market_data)) as base:
         route = f"{base}/api/v1/historical/AAPL?start=2014-06-01&end=2014-06-30"

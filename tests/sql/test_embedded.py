@@ -65,6 +65,16 @@ def test_the_server_stops_with_the_last_process_that_uses_it(stopped: Path) -> N
     assert not _pid_file(stopped).exists()
 
 
+def test_one_who_was_killed_is_not_waited_for(stopped: Path) -> None:
+    killed = _hold(stopped)
+    _url(killed)
+    killed.kill()
+    killed.communicate()
+    with _held(stopped):
+        pass
+    assert not _pid_file(stopped).exists()
+
+
 def test_processes_that_come_at_once_share_one_server(folder: Path) -> None:
     processes = [_hold(folder) for _ in range(3)]
     urls = {_url(process) for process in processes}
