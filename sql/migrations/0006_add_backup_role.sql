@@ -10,8 +10,22 @@ BEGIN
             WHEN duplicate_object OR unique_violation THEN NULL;
         END;
     END IF;
-    IF NOT pg_has_role('warehouse_backup', 'warehouse_read', 'USAGE') THEN
-        GRANT warehouse_read TO warehouse_backup;
+    -- Asked of the table, by which this session hears of a role that another has made just now.
+    IF NOT EXISTS (
+        SELECT
+        FROM pg_auth_members AS granted
+        JOIN pg_roles AS member
+            ON member.oid = granted.member
+        JOIN pg_roles AS role
+            ON role.oid = granted.roleid
+        WHERE member.rolname = 'warehouse_backup'
+            AND role.rolname = 'warehouse_read'
+    ) THEN
+        BEGIN
+            GRANT warehouse_read TO warehouse_backup;
+        EXCEPTION
+            WHEN unique_violation THEN NULL;
+        END;
     END IF;
     IF NOT pg_has_role(current_user, 'warehouse_backup', 'USAGE') THEN
         GRANT warehouse_backup TO CURRENT_USER;
