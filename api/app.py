@@ -12,13 +12,13 @@ from starlette.middleware import Middleware
 from api import health, status
 from api.bars.routes import BARS_OPERATIONS
 from api.dialect import in_dialects
-from api.docs import docs_routes
 from api.errors import RefusedRequest, on_failure, on_http_exception, on_refused
 from api.generation import Projection
 from api.memory import Memory
 from api.openapi import openapi_operation
 from api.operation import Operation
 from api.overview.routes import OVERVIEW_OPERATIONS
+from api.pages import pages_routes
 from api.polygon.dialect import POLYGON
 from api.polygon.routes import POLYGON_OPERATIONS
 from api.records.aside import Aside
@@ -61,7 +61,7 @@ def create_app(url: str, now: Clock = utc_now) -> Starlette:
 
     operations = (*OPERATIONS, openapi_operation(OPERATIONS))
     app = Starlette(
-        routes=[*(operation.route() for operation in operations), *docs_routes(), *metrics_routes()],
+        routes=[*(operation.route() for operation in operations), *pages_routes(), *metrics_routes()],
         exception_handlers={
             RefusedRequest: in_dialects(on_refused, DIALECTS),
             HTTPException: in_dialects(on_http_exception, DIALECTS),

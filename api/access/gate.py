@@ -20,11 +20,12 @@ from api.access.rate import WINDOW_S, RateLimit
 from api.access.refuse import refusal
 from api.dialect import Dialect
 from api.errors import RefusedRequest
+from api.pages import PAGE_FOLDERS, PAGE_PATHS
 
 MOST_UNDER_WAY = 256
 
-_FOR_ANYBODY = frozenset({"/", "/docs", "/health", "/openapi.json"})
-_FILES = "/static/"
+_FOR_ANYBODY = frozenset({*PAGE_PATHS, "/docs", "/health", "/openapi.json"})
+_FOLDERS_FOR_ANYBODY = (*PAGE_FOLDERS, "/static/")
 _ASKED_BY_BROWSERS = ("Authorization", "X-API-Key", "If-None-Match", "Range")
 _SHOWN_TO_BROWSERS = (
     "Content-Range",
@@ -117,7 +118,7 @@ class Gate:
         if self._hosts is not None and b"host" in headers:
             self._hosts.check(headers[b"host"])
         path: str = scope["path"]
-        if path in _FOR_ANYBODY or path.startswith(_FILES):
+        if path in _FOR_ANYBODY or path.startswith(_FOLDERS_FOR_ANYBODY):
             return ()
         if self._under_way >= self._most_under_way:
             raise Overloaded

@@ -1,0 +1,32 @@
+// Light, dark, or as the system has it: the choice is kept in this browser; whoever draws by hand is told.
+const KEPT = "warehouse-theme";
+const NEXT = { system: "light", light: "dark", dark: "system" };
+const SHOWN = { system: "◐ system", light: "☀ light", dark: "☾ dark" };
+const probe = document.createElement("span");
+
+function chosen() {
+  const kept = localStorage.getItem(KEPT);
+  return kept in NEXT ? kept : "system";
+}
+
+function apply() {
+  document.documentElement.dataset.theme = chosen();
+  const button = document.getElementById("theme");
+  button.textContent = SHOWN[chosen()];
+  button.setAttribute("aria-label", `Theme: ${chosen()}; change to ${NEXT[chosen()]}`);
+  dispatchEvent(new Event("themechange"));
+}
+
+/** Return a colour of page.css as a canvas takes it: `color("up")`. */
+export function color(name) {
+  if (!probe.isConnected) document.body.append(Object.assign(probe, { hidden: true }));
+  probe.style.color = `var(--${name})`;
+  return getComputedStyle(probe).color;
+}
+
+document.getElementById("theme").addEventListener("click", () => {
+  localStorage.setItem(KEPT, NEXT[chosen()]);
+  apply();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dispatchEvent(new Event("themechange")));
+apply();
