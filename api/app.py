@@ -23,6 +23,8 @@ from api.polygon.dialect import POLYGON
 from api.polygon.routes import POLYGON_OPERATIONS
 from api.records.aside import Aside
 from api.records.routes import RECORDS_OPERATIONS
+from api.replay import dry_run
+from api.replay.process import Replays
 from api.settings import cache_bytes
 from api.udf.dialect import UDF
 from api.udf.routes import UDF_OPERATIONS
@@ -40,6 +42,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *BARS_OPERATIONS,
     *OVERVIEW_OPERATIONS,
     *RECORDS_OPERATIONS,
+    dry_run.OPERATION,
     status.OPERATION,
     health.OPERATION,
     ready.OPERATION,
@@ -55,9 +58,10 @@ def create_app(url: str, now: Clock = utc_now) -> Starlette:
     watch = Watch(WatchSettings.from_environ())
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Warehouse | Watch | Aside]]:
+    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
         async with _pool(url) as pool, _pool(url, repeats=True) as quick:
-            yield {"warehouse": Warehouse(Projection(pool, quick), now), "watch": watch, "aside": Aside(url)}
+            warehouse = Warehouse(Projection(pool, quick), now)
+            yield {"warehouse": warehouse, "watch": watch, "aside": Aside(url), "replays": Replays(url)}
 
     operations = (*OPERATIONS, openapi_operation(OPERATIONS))
     app = Starlette(

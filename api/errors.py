@@ -7,6 +7,7 @@ ApiError
     ├── MethodNotAllowed       405 method_not_allowed
     ├── UnknownSymbol          404 unknown_symbol
     ├── UnknownPayload         404 unknown_payload
+    ├── UnknownRun             404 unknown_run
     ├── UnknownRuleset         404 unknown_ruleset
     ├── NotAcceptable          406 not_acceptable
     ├── RangeNotSatisfiable    416 range_not_satisfiable
@@ -29,6 +30,7 @@ No message holds a stack trace, a statement or an address of the database.
 import logging
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
+from uuid import UUID
 
 from msgspec import Meta, Struct
 from starlette.exceptions import HTTPException
@@ -123,6 +125,16 @@ class UnknownPayload(RefusedRequest):
     def __init__(self, archive_seq: int) -> None:
         super().__init__(f"payload {archive_seq} is not in the archive", "seq")
         self.archive_seq = archive_seq
+
+
+class UnknownRun(RefusedRequest):
+    """The run ledger has no run `run_id`."""
+
+    status, code = 404, "unknown_run"
+
+    def __init__(self, run_id: UUID) -> None:
+        super().__init__(f"run {run_id} is not in the ledger; /api/v1/runs lists those that are", "run_id")
+        self.run_id = run_id
 
 
 class NotAcceptable(RefusedRequest):

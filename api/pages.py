@@ -16,12 +16,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from api.etag import is_held
+from api.formats.accept import wishes
+
 _FOLDER = Path(__file__).parent / "static"
 _HEADERS = {
     # The page may load and ask this server only, whatever is written into an answer it shows.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+        "trusted-types lit-html"
     ),
     # Kept by the browser, and asked about each time: after an upgrade no old file is shown.
     "Cache-Control": "no-cache",
@@ -76,14 +80,19 @@ def _answer(request: Request, name: str) -> Response:
     file = _FILES.get(name)
     if file is None:
         raise HTTPException(404)
-    packs = "gzip" in request.headers.get("accept-encoding", "")
+    packs = _takes_gzip(request.headers.get("accept-encoding", ""))
     # Packed bytes are other bytes, so they have a tag of their own.
     headers = {**_HEADERS, "ETag": f'"{file.etag}{"-gzip" * packs}"'}
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
+    if is_held(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     if packs:
         headers["Content-Encoding"] = "gzip"
     return Response(file.packed if packs else file.body, headers=headers, media_type=file.media_type)
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    quality = {wish.name: wish.quality for wish in wishes(accept_encoding)}
+    return quality.get("gzip", quality.get("*", 0.0)) > 0
 
 
 def pages_routes() -> list[BaseRoute]:

@@ -73,7 +73,7 @@ async def bring_up(
         if report.failures():
             click.echo(f"warning: {RunFailed(report.failures())}", err=True)
         base = f"http://{api.host}:{api.port}"
-        click.echo(f"Serving at {base} (Ctrl-C ends it); routes: {base}/docs")
+        click.echo(f"Serving at {base} (Ctrl-C ends it): open it in a browser; the API's routes: {base}/docs")
         click.echo(f"Try: curl '{base}/api/v1/historical/{symbol}?start={report.last - dt.timedelta(days=7)}'")
         await serve(url, api)
     return report

@@ -39,11 +39,11 @@ class ProjectError(WarehouseError):
 
 
 class InvalidRules(ProjectError, Misuse):
-    """The rules file at `path` cannot be used."""
+    """The rules file at `path` cannot be used; `why` says which rule, which value, which bound."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"rules file {path}: {why}")
-        self.path = path
+        self.path, self.why = path, why
 
 
 class UnknownRuleset(ProjectError, Misuse):

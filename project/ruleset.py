@@ -22,6 +22,8 @@ from project.rules import RULES
 from project.series import Series
 
 DEFAULT_RULES = Path(__file__).parents[1] / "ops" / "rules.toml"
+NO_FILE = Path("rules")
+"""Where a text comes from that is in no file."""
 _MOST_RULES = 63  # a verdict is one bit of a bigint
 
 
@@ -73,12 +75,23 @@ def read_ruleset(path: Path) -> Ruleset:
     Raises: InvalidRules naming the file, the rule, the value and the bound.
     """
     try:
-        document = tomllib.loads(path.read_text())
+        text = path.read_text()
     except OSError as exc:
         raise InvalidRules(path, exc.strerror or "cannot be read") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except UnicodeDecodeError as exc:
         raise InvalidRules(path, f"is not TOML: {exc}") from exc
-    return _Reader(path, document).ruleset()
+    return parse_ruleset(text, path)
+
+
+def parse_ruleset(text: str, path: Path = NO_FILE) -> Ruleset:
+    """Return the ruleset of the text of a rules file, which comes from `path`.
+
+    Raises: InvalidRules naming the file, the rule, the value and the bound.
+    """
+    try:
+        return _Reader(path, tomllib.loads(text)).ruleset()
+    except (ValueError, RecursionError) as exc:  # also of a number of 5,000 digits, and of lists in lists in lists
+        raise InvalidRules(path, f"is not TOML: {exc}") from exc
 
 
 def decode_ruleset(body: str) -> Ruleset:

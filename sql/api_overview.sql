@@ -97,19 +97,37 @@ FROM archive.payload
 WHERE archive_seq = $1
 
 -- name: bars_by_verdict
--- How many bars of each session have each verdict. $1 first session, $2 last session
+-- How many bars of each session have each verdict, and since when the first of them is known. $1 first session, $2 last session
 SELECT
     session,
     failed_rules,
     validated,
     count(*) AS bars,
-    sum(quality_score) AS quality
+    sum(quality_score) AS quality,
+    min(known_from) AS known_from
 FROM projection.bar
 WHERE session BETWEEN $1 AND $2
 GROUP BY
     session,
     failed_rules,
     validated
+
+-- name: bars_by_month
+-- How many bars of each ticker in each of some months on end, the first of which is 1, and how many of them are flagged:
+-- not validated, or failed one of some rules. $1 tickers, $2 first days of the months in order, $3 first day after them,
+-- $4 bits of the rules
+SELECT
+    ticker,
+    width_bucket(session, $2::date[]) AS month,
+    count(*) AS bars,
+    count(*) FILTER (WHERE NOT validated OR failed_rules & $4::bigint <> 0) AS flagged
+FROM projection.bar
+WHERE ticker = ANY($1::text[])
+    AND session >= ($2::date[])[1]
+    AND session < $3
+GROUP BY
+    ticker,
+    month
 
 -- name: rejections_by_session
 -- $1 first session, $2 last session
@@ -160,7 +178,7 @@ WHERE bars > 0
 -- name: runs_before
 -- Runs in order of their start, the newest first, each with its end where it has one. The lists that a run leaves, of
 -- what it asked for and how each part of it ended, may be long: they are counted here. $1 kind or NULL for all,
--- $2 and $3 start and id of the run before the first, or NULL, $4 how many at most
+-- $2 and $3 start and id of the run before the first, or NULL, $4 how many at most, $5 the only one, or NULL
 SELECT
     started.run_id,
     started.kind,
@@ -189,6 +207,7 @@ LEFT JOIN LATERAL (
 WHERE started.phase = 'started'
     AND ($1::text IS NULL OR started.kind = $1)
     AND ($2::timestamptz IS NULL OR (started.at, started.run_id) < ($2, $3::uuid))
+    AND ($5::uuid IS NULL OR started.run_id = $5)
 ORDER BY
     started.at DESC,
     started.run_id DESC

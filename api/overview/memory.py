@@ -13,12 +13,14 @@ from archive.calendar import Calendar
 from project.gaps.gap_search import SymbolGaps
 
 if TYPE_CHECKING:
+    from api.overview.changed import Changed
     from api.overview.market_gaps import KnownMarket
     from api.overview.quality import QualityRow
     from api.overview.roster import Roster
 
 _GENERATIONS = 3
 _ROSTERS = 2
+_CHANGES = 8
 _SESSIONS = 2_000  # some 2 MB
 _SPANS = 20_000  # some 5 MB
 
@@ -58,6 +60,14 @@ class MarketKey(Struct, frozen=True):
     judged_up_to: dt.date
 
 
+class ChangesKey(Struct, frozen=True):
+    """All that what came since an instant depends on."""
+
+    state: State
+    since: dt.datetime
+    after: int
+
+
 class KnownGaps(Struct, frozen=True):
     """The gaps of a symbol, and from when until when it has bars."""
 
@@ -71,6 +81,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.calendars: Kept[uuid.UUID, Calendar] = Kept(_GENERATIONS)
+        self.changes: Kept[ChangesKey, Changed] = Kept(_CHANGES)
         self.gaps: Kept[GapsKey, KnownGaps] = Kept(_SPANS)
         self.markets: Kept[MarketKey, KnownMarket] = Kept(1)
         self.qualities: Kept[SessionsKey, list[QualityRow]] = Kept(_SESSIONS)

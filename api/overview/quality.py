@@ -59,6 +59,7 @@ class Verdicts(Struct):
     bars: int = 0
     validated: int = 0
     quality: float = 0.0
+    known_from: dt.datetime | None = None
 
 
 class QualityRow(Struct, frozen=True):
@@ -81,6 +82,11 @@ class QualityRow(Struct, frozen=True):
     flagged: Annotated[dict[str, int], Meta(description="Bars that failed each rule, in the order of the ruleset.")]
     rejections: Annotated[int, Meta(description="Rows of the session that cannot be a bar.")]
     restatements: Annotated[int, Meta(description="How often the vendor restated a bar of the session.")]
+    closed_at: dt.datetime
+    known_from: Annotated[
+        dt.datetime | None,
+        Meta(description="When the first of its bars, as they stand, was fetched; null without bars."),
+    ]
 
 
 class RestatedDay(Struct, frozen=True):
@@ -167,6 +173,8 @@ async def _rows(connection: asyncpg.Connection, calendar: Calendar, sessions: Da
             flagged=found.failed,
             rejections=rejections.get(session, 0),
             restatements=restated.get(session, 0),
+            closed_at=calendar.close_of(session),
+            known_from=found.known_from,
         )
         for session, due in zip(sessions.tolist(), expected, strict=True)
         for found in (verdicts.get(session, nothing),)
@@ -180,6 +188,7 @@ def _counted(rows: Iterable[asyncpg.Record], rules: Mapping[int, str]) -> Mappin
         session.bars += row["bars"]
         session.validated += row["bars"] * row["validated"]
         session.quality += row["quality"]
+        session.known_from = min(session.known_from or row["known_from"], row["known_from"])
         for bit, name in rules.items():
             session.failed[name] += row["bars"] * (row["failed_rules"] >> bit & 1)
     return dict(found)
@@ -224,6 +233,8 @@ OPERATION = Operation(
                 flagged={"large_gap": 104, "volume_anomaly": 60, "corporate_action": 37},
                 rejections=2,
                 restatements=0,
+                closed_at=dt.datetime(2026, 11, 20, 21, 0, tzinfo=dt.UTC),
+                known_from=dt.datetime(2026, 11, 21, 7, 0, 9, tzinfo=dt.UTC),
             )
         ],
     ),

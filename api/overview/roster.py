@@ -23,7 +23,11 @@ _SYMBOLS, _LISTINGS = _QUERIES["every_symbol"], _QUERIES["every_listing"]
 _COUNTS = ("bars", "validated_bars", "gaps_flagged", "volume_anomalies", "revisions", "rejections")
 _SPOKEN = ("name", "type", "primary_exchange", "active")
 
+# A text that no ticker and no name has parts the two where they are sought, so that none is found across them.
+_PARTED = "\0"
+
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.intp]
 
 
 class Roster(Struct, frozen=True):
@@ -40,6 +44,23 @@ class Roster(Struct, frozen=True):
         """Tell which symbols have a text in their ticker or their name, whatever the case."""
         wanted = search.casefold()
         return np.array([wanted in text for text in self.sought], np.bool_)
+
+    def ranks(self, search: str, places: Ints) -> Ints:
+        """Tell how well each of some symbols, that have the text, matches it: 0 for the ticker as it was written, 1 in
+        another case, 2 for a ticker that begins so, 3 for a name in which a word does, 4 for the rest.
+        """
+        wanted = search.casefold()
+        begins_word = f" {wanted}"
+
+        def rank(place: int) -> int:
+            ticker, _, name = self.sought[place].partition(_PARTED)
+            if ticker == wanted:
+                return 0 if self.symbols[place] == search else 1
+            if ticker.startswith(wanted):
+                return 2
+            return 3 if name.startswith(wanted) or begins_word in name else 4
+
+        return np.array([rank(place) for place in places.tolist()], np.intp)
 
 
 async def read_roster(projection: Projection) -> tuple[Generation, Roster]:
@@ -86,8 +107,7 @@ def _joined(statuses: Sequence[asyncpg.Record], listings: Sequence[asyncpg.Recor
         **{name: counts[name] for name in _COUNTS[2:]},
     }
     names = columns["name"].tolist()
-    # A text that no ticker and no name has parts the two, so that none is found across them.
-    sought = [f"{symbol}\0{name or ''}".casefold() for symbol, name in zip(symbols, names, strict=True)]
+    sought = [f"{symbol}{_PARTED}{name or ''}".casefold() for symbol, name in zip(symbols, names, strict=True)]
     return Roster(symbols, columns, sought)
 
 

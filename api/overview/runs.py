@@ -95,14 +95,14 @@ async def runs(request: Request, params: RunsParams) -> Response:
     before = (None, None) if params.cursor is None else decode_cursor(params.cursor, (dt.datetime, UUID), of=_OF)
     with clear_database_errors():
         async with warehouse_of(request).projection.pool.acquire(timeout=_WAIT_FOR_CONNECTION_S) as connection:
-            alive = await _alive(connection)
-            found = await connection.fetch(_RUNS, params.kind, *before, params.limit + 1)
-    page = [_row(row, alive) for row in found[: params.limit]]
+            alive = await run_alive(connection)
+            found = await connection.fetch(_RUNS, params.kind, *before, params.limit + 1, None)
+    page = [run_row(row, alive) for row in found[: params.limit]]
     cursor = encode_cursor(page[-1].started_at, page[-1].run_id, of=_OF) if len(page) < len(found) else None
     return await answer_rows(request, Runs(len(page), cursor, page), "runs", page)
 
 
-async def _alive(connection: asyncpg.Connection) -> UUID | None:
+async def run_alive(connection: asyncpg.Connection) -> UUID | None:
     """Return the run that is under way; one without an end that started later has been killed."""
     if not await lock_is_held(connection, _LOCK):
         return None
@@ -110,7 +110,8 @@ async def _alive(connection: asyncpg.Connection) -> UUID | None:
     return newest
 
 
-def _row(row: asyncpg.Record, alive: UUID | None) -> RunRow:
+def run_row(row: asyncpg.Record, alive: UUID | None) -> RunRow:
+    """Return a run in one line, of what its two rows in the ledger say."""
     plan = _Said(msgspec.json.decode(row["plan"]))
     result = _Said({} if row["result"] is None else msgspec.json.decode(row["result"]))
     # What failed and was then got in another way did not fail.
@@ -170,6 +171,22 @@ class _Said(Struct, frozen=True):
 
 
 _EXAMPLE_TIME = dt.datetime(2026, 11, 21, 7, 4, 11, tzinfo=dt.UTC)
+EXAMPLE_RUN = RunRow(
+    run_id=UUID("0b7c7c52-5a0c-4a5b-8c41-21f6c2a3c7aa"),
+    kind="nightly",
+    started_at=_EXAMPLE_TIME,
+    finished_at=_EXAMPLE_TIME + dt.timedelta(seconds=71),
+    outcome="complete",
+    stopped_by=None,
+    first=dt.date(2026, 11, 20),
+    last=dt.date(2026, 11, 20),
+    planned=4,
+    requests=6,
+    retries=0,
+    failed=0,
+    rows=33_561,
+    body_bytes=3_406_122,
+)
 
 OPERATION = Operation(
     path="/api/v1/runs",
@@ -180,24 +197,7 @@ OPERATION = Operation(
     example=Runs(
         count=1,
         next_cursor=None,
-        runs=[
-            RunRow(
-                run_id=UUID("0b7c7c52-5a0c-4a5b-8c41-21f6c2a3c7aa"),
-                kind="nightly",
-                started_at=_EXAMPLE_TIME,
-                finished_at=_EXAMPLE_TIME + dt.timedelta(seconds=71),
-                outcome="complete",
-                stopped_by=None,
-                first=dt.date(2026, 11, 20),
-                last=dt.date(2026, 11, 20),
-                planned=4,
-                requests=6,
-                retries=0,
-                failed=0,
-                rows=33_561,
-                body_bytes=3_406_122,
-            )
-        ],
+        runs=[EXAMPLE_RUN],
     ),
     handle=runs,
     errors=(

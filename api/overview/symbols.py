@@ -2,7 +2,7 @@
 
 import datetime as dt
 from bisect import bisect_left, bisect_right
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from api.formats.table import Table
 from api.generation_ref import EXAMPLE_GENERATION, GenerationRef
 from api.operation import Operation
 from api.overview.roster import Roster, read_roster
-from api.records.page import Direction, Limit, NextCursor
+from api.records.page import Limit, NextCursor
 from api.warehouse import warehouse_of
 
 _EVERYTHING = 50_000
@@ -55,7 +55,13 @@ class SymbolsParams(Struct, frozen=True, kw_only=True):
         Annotated[bool, Meta(description="Only those listed as trading, or only those not.", examples=[True])] | None
     ) = None
     min_score: Annotated[float, Meta(ge=0, le=1, description="Leave out those with a lower score, or none.")] = 0.0
-    order: Annotated[Direction, Meta(description="By symbol, in the order of its bytes or the reverse.")] = "asc"
+    order: Annotated[
+        Literal["asc", "desc", "match"],
+        Meta(
+            description="By symbol, in the order of its bytes or the reverse; or first what matches `search` best: the "
+            "very symbol, in another case, symbols that begin so, then names in which a word does."
+        ),
+    ] = "asc"
     limit: Limit = _EVERYTHING
     cursor: Cursor | None = None
 
@@ -100,14 +106,25 @@ async def symbols(request: Request, params: SymbolsParams) -> Response:
     page = rest[: params.limit]
     cursor = None
     if len(page) < len(rest):
-        cursor = encode_cursor(roster.symbols[page[-1]], of=_list(params))
+        cursor = encode_cursor(*_key(roster, params, page[-1:]), of=_list(params))
     rows = Table(SymbolRow, {name: column[page] for name, column in roster.columns.items()})
     envelope = Symbols(len(page), len(found), GenerationRef.of(generation), cursor, [])
     return await answer_rows(request, envelope, "symbols", rows, headers=tagged(tag))
 
 
 def _list(params: SymbolsParams) -> str:
-    return f"symbols {params.order}"
+    # How well a symbol matches depends on what is sought.
+    return f"symbols match {params.search}" if params.order == "match" else f"symbols {params.order}"
+
+
+def _key(roster: Roster, params: SymbolsParams, last: npt.NDArray[np.intp]) -> tuple[object, ...]:
+    """Return the key of the last symbol of a page."""
+    symbol = roster.symbols[last[0]]
+    return (int(_ranks(roster, params, last)[0]), symbol) if params.order == "match" else (symbol,)
+
+
+def _ranks(roster: Roster, params: SymbolsParams, places: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    return roster.ranks(params.search or "", places)
 
 
 def _found(roster: Roster, params: SymbolsParams) -> npt.NDArray[np.intp]:
@@ -124,12 +141,21 @@ def _found(roster: Roster, params: SymbolsParams) -> npt.NDArray[np.intp]:
     if params.min_score > 0:
         keep &= columns["score"] >= params.min_score
     places = np.flatnonzero(keep)
+    if params.order == "match":
+        return places[np.argsort(_ranks(roster, params, places), kind="stable")]
     return places if params.order == "asc" else places[::-1]
 
 
 def _after_cursor(found: npt.NDArray[np.intp], roster: Roster, params: SymbolsParams) -> npt.NDArray[np.intp]:
     if params.cursor is None:
         return found
+    if params.order == "match":
+        rank, last = decode_cursor(params.cursor, (int, str), of=_list(params))
+        ranks = _ranks(roster, params, found)
+        follows: npt.NDArray[np.bool_] = (ranks > rank) | (
+            (ranks == rank) & (found >= bisect_right(roster.symbols, last))
+        )
+        return found[follows]
     (last,) = decode_cursor(params.cursor, (str,), of=_list(params))
     if params.order == "asc":
         return found[found >= bisect_right(roster.symbols, last)]

@@ -19,7 +19,7 @@ from api.formats.answer import answer_rows
 from api.generation_ref import EXAMPLE_GENERATION, GenerationRef
 from api.operation import Operation
 from api.records.aside import aside_of
-from api.records.page import Limit, NextCursor
+from api.records.page import NextCursor
 from project.audit.session import CHECKED, Audit, Difference, audit_session
 from project.rules import RULES
 
@@ -45,7 +45,18 @@ class AuditParams(Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    limit: Limit = 10_000
+    limit: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=50_000,
+                description="How many at most, next_cursor leading on to the rest; without it, all differences.",
+                examples=[1000],
+            ),
+        ]
+        | None
+    ) = None
     cursor: Cursor | None = None
 
     def __post_init__(self) -> None:

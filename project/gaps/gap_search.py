@@ -14,7 +14,19 @@ import numpy as np
 
 from archive.calendar import Calendar, exchange_calendar
 from project.gaps.answered import Answer, Expected, answered, expected_sessions
-from project.gaps.gaps import EPOCH, Ending, Gap, GapKind, Known, Market, Traded, describe, find_missing, market_of
+from project.gaps.gaps import (
+    EPOCH,
+    Ending,
+    Gap,
+    GapKind,
+    Known,
+    Market,
+    Missing,
+    Traded,
+    describe,
+    find_missing,
+    market_of,
+)
 from project.generation import Generation, live_generation
 from project.names.identity import Security, securities, securities_of
 from project.names.listing import Listing
@@ -66,6 +78,18 @@ class MarketGaps(msgspec.Struct, frozen=True):
     calendar_version: str
     judged_up_to: dt.date
     symbols: list[Counted]
+
+
+class MissingBetween(msgspec.Struct, frozen=True):
+    """The sessions of a range that a symbol misses, each with its class, and from where on answers spoke of it at all.
+
+    Shape: `place` and `begins` are places in the calendar, `kind` are places in GapKind. What comes before `begins`
+    nobody asked for, and it is not missed.
+    """
+
+    place: Ints
+    kind: Ints
+    begins: int
 
 
 class _Ground(msgspec.Struct, frozen=True):
@@ -125,23 +149,73 @@ async def count_gaps(connection: asyncpg.Connection, now: dt.datetime, calendar:
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         ground = await _ground(connection, now, calendar)
-        sessions = ground.expected.sessions
-        symbols = await connection.fetch(_SYMBOLS, None)
-        series = await connection.fetch(_LONGEST, _SERIES)
-        answers = await _answers_by_ticker(connection, ground, None)
-        rejected = await _rejected(connection, None)
         changes = [TickerChange(**row) for row in await connection.fetch(_ALL_CHANGES)]
         listings = [Listing(**row) for row in await connection.fetch(_ALL_LISTINGS)]
-        names = _by_ticker(securities(changes, listings))
-        market = await _market_between(connection, ground, series, answers, dt.date.min, dt.date.max)
-        known_of = _known(ground, [row["ticker"] for row in symbols], answers, rejected, names, listings)
-        found = []
-        async for part, traded in _parts(connection, zip(symbols, known_of, strict=True), sessions):
-            for row, known in part:
-                own = traded.get(row["ticker"]) or _unbroken(row, sessions)
-                missing = find_missing(own, known, sessions, market)
-                found.append(Counted(row["ticker"], row["bars"], missing.counts()))
+        found = [
+            Counted(row["ticker"], row["bars"], missing.counts())
+            async for row, missing in _search(connection, ground, None, changes, listings, dt.date.min, dt.date.max)
+        ]
     return MarketGaps(ground.generation.calendar_version, ground.judged_up_to, found)
+
+
+async def find_missing_between(
+    connection: asyncpg.Connection,
+    symbols: Sequence[str],
+    first: dt.date,
+    last: dt.date,
+    now: dt.datetime,
+    calendar: Calendar | None = None,
+) -> Mapping[str, MissingBetween]:
+    """Return what each of some symbols misses from `first` to `last`; `calendar` as in `find_gaps`.
+
+    One of which nobody asked for bars, and none came, is left out.
+
+    Raises: NothingProjected, OutdatedProjection.
+    """
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        ground = await _ground(connection, now, calendar)
+        changes, listings = await read_names(connection, symbols)
+        sessions = ground.expected.sessions
+        begin, end = np.searchsorted(sessions, [_day(first), _day(last) + 1]).tolist()
+        found = {}
+        async for row, missing in _search(connection, ground, symbols, changes, listings, first, last):
+            begins = [*missing.place[:1].tolist(), *_first_place(row, sessions)]
+            inside = (missing.place >= begin) & (missing.place < end)
+            found[row["ticker"]] = MissingBetween(
+                missing.place[inside], missing.kind[inside], min(begins, default=len(sessions))
+            )
+    return found
+
+
+async def _search(
+    connection: asyncpg.Connection,
+    ground: _Ground,
+    tickers: Sequence[str] | None,
+    changes: Sequence[TickerChange],
+    listings: Sequence[Listing],
+    first: dt.date,
+    last: dt.date,
+) -> AsyncIterator[tuple[asyncpg.Record, Missing]]:
+    """Yield tickers, None for all, with what they miss; the classes are true of the sessions from `first` to `last`."""
+    sessions = ground.expected.sessions
+    symbols = await connection.fetch(_SYMBOLS, tickers)
+    series = await connection.fetch(_LONGEST, _SERIES)
+    about = None if tickers is None else [*tickers, *(row["ticker"] for row in series)]
+    answers = await _answers_by_ticker(connection, ground, about)
+    rejected = await _rejected(connection, tickers)
+    names = _by_ticker(securities(changes, listings))
+    market = await _market_between(connection, ground, series, answers, first, last)
+    known_of = _known(ground, [row["ticker"] for row in symbols], answers, rejected, names, listings)
+    async for part, traded in _parts(connection, zip(symbols, known_of, strict=True), sessions):
+        for row, known in part:
+            own = traded.get(row["ticker"]) or _unbroken(row, sessions)
+            yield row, find_missing(own, known, sessions, market)
+
+
+def _first_place(row: asyncpg.Record, sessions: Ints) -> list[int]:
+    if row["first_session"] is None:
+        return []
+    return [int(np.searchsorted(sessions, _day(row["first_session"])))]
 
 
 async def _ground(connection: asyncpg.Connection, now: dt.datetime, calendar: Calendar | None = None) -> _Ground:

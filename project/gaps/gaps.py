@@ -75,6 +75,7 @@ _CAUSES = (
     _Cause(GapKind.NO_TRADE, "{measure} around it"),
 )
 (NOT_FETCHED, BEFORE, NEVER, ENDED, SILENT, REJECTED, MARKET, CALENDAR, LIQUID, THIN) = range(len(_CAUSES))
+_KINDS = np.array([list(GapKind).index(cause.kind) for cause in _CAUSES], np.int64)
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -136,10 +137,12 @@ class Missing(msgspec.Struct, frozen=True):
 
     def counts(self) -> dict[GapKind, int]:
         """Return how many sessions are of each class."""
-        found = dict.fromkeys(GapKind, 0)
-        for cause, count in enumerate(np.bincount(self.cause, minlength=len(_CAUSES)).tolist()):
-            found[_CAUSES[cause].kind] += count
-        return found
+        return dict(zip(GapKind, np.bincount(self.kind, minlength=len(GapKind)).tolist(), strict=True))
+
+    @property
+    def kind(self) -> Ints:
+        """The class of each, as its place in GapKind."""
+        return _KINDS[self.cause]
 
 
 def find_missing(traded: Traded, known: Known, sessions: Ints, market: Market) -> Missing:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.api.page.conftest import CHROMIUM
 from tests.bench import api, rebuild
 from tests.bench.archive_download import Measured
 from tests.bench.served import ROOT
@@ -93,3 +94,11 @@ def test_the_market_and_streams_of_the_api_can_be_measured() -> None:
     assert set(measured.market_ms) == {"arrow, cold", "json, cold", "arrow, warm", "json, warm"}
     assert measured.bars == 1260 + 22 * 3 - 3
     assert all(stream.body_bytes > 1000 for stream in measured.streams.values())
+
+
+@pytest.mark.skipif(not any(map(shutil.which, CHROMIUM)), reason="Chromium is not installed")
+def test_the_page_is_set_against_a_bare_one_of_the_same_server() -> None:
+    printed = bench("page", "--tickers", "2", "--years", "1", "--rounds", "1")
+    assert re.search(r"^symbol, 252 bars: first paint \d+ ms", printed, re.M)
+    assert re.search(r"^symbol, 252 bars: chart drawn [1-9]\d* ms", printed, re.M)
+    assert re.search(r"^home +\d+ ms \(\d+\.\d × bare\)", printed, re.M)

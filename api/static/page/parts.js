@@ -4,12 +4,32 @@ import { html, nothing, svg } from "../vendor/lit-html/lit-html.js";
 /** What is shown until the answer is there. */
 export const loading = (what = "Loading …") => html`<p class="faint" role="status">${what}</p>`;
 
-/** What is shown in place of an answer. */
+// What a person can do about a refusal that only the operator's hand can mend.
+const TODO = {
+  nothing_projected: html`Run <code>ops up</code>, which fetches and projects; where payloads are archived already, <code>project</code>.`,
+  projection_outdated: html`Run <code>project --rebuild</code>; nothing is fetched anew.`,
+  database_away: html`Start the database, or see what <code>DATABASE_URL</code> says; the page answers once it is back.`,
+};
+
+/** What is shown in place of an answer; whoever listens to "retry" on the window shows the view again. */
 export const failure = (error) => html`<div class="failure" role="alert">
-  <strong>${error.status ? "Refused" : "No answer"}</strong>
-  <p>${error.message}</p>
-  ${error.code ? html`<p class="faint">${error.status} ${error.code}</p>` : nothing}
+  <strong>${headline(error)}</strong>
+  <p>${error.message ?? String(error)}</p>
+  ${Object.hasOwn(TODO, error.code) ? html`<p>${TODO[error.code]}</p>` : nothing}
+  ${error.status ? html`<p class="faint">${error.status} ${error.code}</p>` : nothing}
+  ${mayPass(error) ? html`<button type="button" @click=${retry}>Try again</button>` : nothing}
 </div>`;
+
+const retry = () => dispatchEvent(new Event("retry"));
+const mayPass = ({ status, code }) => code !== "unknown_page" && (!status || status === 401 || status === 429 || status >= 500);
+
+function headline({ status, code }) {
+  if (code === "server_away") return "No answer";
+  if (code === "unknown_page" || status === 404) return "Not found";
+  if (status === 401) return "A key is wanted";
+  if (status >= 500) return "Not ready";
+  return status ? "Refused" : "Something in this page went wrong";
+}
 
 /** A state with its sign, so that nobody needs the colour: kind is good, warn, bad or plain. */
 const SIGNS = { good: "✓", warn: "▲", bad: "✕", plain: "•" };

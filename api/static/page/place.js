@@ -30,9 +30,15 @@ export function withQuery(path, query) {
   return String(given) ? `${path}?${given}` : path;
 }
 
+let entries = 0;
+
+/** Return what marks a new entry of the history: no other has it, though the page be loaded again. */
+export const newEntry = () => ({ entry: `${performance.timeOrigin}-${++entries}` });
+
 /** Go to an address of this page. */
 export function go(address, { replace = false } = {}) {
-  history[replace ? "replaceState" : "pushState"](null, "", address);
+  if (replace) history.replaceState(history.state, "", address);
+  else history.pushState(newEntry(), "", address);
   dispatchEvent(new Event("placechange"));
 }
 

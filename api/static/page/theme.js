@@ -1,12 +1,14 @@
 // Light, dark, or as the system has it: the choice is kept in this browser; whoever draws by hand is told.
+import { browser } from "./kept.js";
+
 const KEPT = "warehouse-theme";
 const NEXT = { system: "light", light: "dark", dark: "system" };
 const SHOWN = { system: "◐ system", light: "☀ light", dark: "☾ dark" };
 const probe = document.createElement("span");
 
 function chosen() {
-  const kept = localStorage.getItem(KEPT);
-  return kept in NEXT ? kept : "system";
+  const kept = browser.get(KEPT);
+  return Object.hasOwn(NEXT, kept) ? kept : "system";
 }
 
 function apply() {
@@ -25,7 +27,7 @@ export function color(name) {
 }
 
 document.getElementById("theme").addEventListener("click", () => {
-  localStorage.setItem(KEPT, NEXT[chosen()]);
+  browser.set(KEPT, NEXT[chosen()]);
   apply();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dispatchEvent(new Event("themechange")));

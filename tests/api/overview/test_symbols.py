@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from api.cursor import encode_cursor
 from api.overview.symbol import SymbolAnswer
 from api.overview.symbols import Symbols
 from tests.api.market import KnownBar, june, project
@@ -62,10 +63,37 @@ async def test_all_symbols_are_told_of_in_byte_order_those_as_well_that_are_only
         ("min_score=0.95", ["A", "NEW", "OLD"]),
         ("min_score=0.9&active=true&search=a", ["A", "NEW"]),
         ("order=desc&has_bars=true", ["OLD", "NEW", "B", "A"]),
+        ("order=match&search=on", ["ONLY", "NONE"]),
+        ("order=match&search=n", ["NEW", "NONE", "A", "ONLY"]),
+        ("order=match&search=LI", ["ONLY"]),
+        ("order=match&search=o", ["OLD", "ONLY", "A", "NEW", "NONE"]),
+        ("order=match&has_bars=true", ["A", "B", "NEW", "OLD"]),
     ],
 )
 async def test_filters_leave_what_they_say(overview: Client, query: str, found: list[str]) -> None:
     assert await _named(overview, query) == found
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [("bcpc", ["BCPC", "BCpC"]), ("BCPC", ["BCPC", "BCpC"]), ("BCpC", ["BCpC", "BCPC"]), ("aapl", ["AAPL"])],
+)
+async def test_the_very_symbol_matches_best_then_one_in_another_case(
+    client: Client, search: str, found: list[str]
+) -> None:
+    assert await _named(client, f"order=match&search={search}") == found
+
+
+async def test_pages_in_order_of_the_match_follow_on_one_another(overview: Client) -> None:
+    query = "order=match&limit=2&search=n"
+    first = await _symbols(overview, query)
+    second = await _symbols(overview, f"{query}&cursor={first.next_cursor}")
+    assert [row.symbol for row in (*first.symbols, *second.symbols)] == ["NEW", "NONE", "A", "ONLY"]
+    assert second.next_cursor is None
+    for other in ("order=match&search=o", "order=asc&search=n"):
+        assert (await overview.ask(f"{PATH}?{other}&cursor={first.next_cursor}")).refusal().parameter == "cursor"
+    far = encode_cursor(2**63 - 1, "A", of="symbols match n")
+    assert await _named(overview, f"{query}&cursor={far}") == []
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])

@@ -14,7 +14,7 @@ from tests.api.records.conftest import now
 from tests.api.records.walk import walk
 from tests.api.served import Answer, Client, served
 from tests.command import run_command
-from tests.payloads import archive_all, bar, range_response
+from tests.payloads import archive_all, bar, grouped_response, range_response
 from tests.project.random_archive import NO_SESSION, small_ruleset
 
 COUNTS = ("payloads", "raw_rows", "current", "superseded", "revised", "repeated", "rejected", "validated", "missing")
@@ -70,6 +70,17 @@ async def test_differences_are_a_table_too(records: Client) -> None:
     lines = (await records.ask(f"/api/v1/audit/{DAY}.csv")).body.decode().splitlines()
     assert lines[0] == "symbol,kind,detail,failed_rules,archive_seq"
     assert len(lines) == 9
+
+
+async def test_a_table_of_differences_is_whole_however_many_there_are(
+    database_url: str, ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool
+) -> None:
+    await archive_all(ingest_pool, [grouped_response(DAY, [bar(DAY, ticker="BAD") | {"c": "null"}] * 10_001)])
+    await rebuild(project_pool, small_ruleset(), now)
+    async with served(database_url) as client:
+        answer = await client.ask(f"/api/v1/audit/{DAY}.csv")
+    assert len(answer.body.splitlines()) == 1 + 10_001
+    assert "link" not in answer.headers
 
 
 async def test_a_date_that_is_no_session_has_nothing_to_tell(records: Client) -> None:

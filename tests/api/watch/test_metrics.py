@@ -62,7 +62,7 @@ async def test_requests_are_counted_by_template_and_never_by_path(
     assert grown("http_requests_total", "POST", "/health", "405") == 1
     assert grown("http_requests_total", "other", "/health", "405") == 1
     assert grown("http_requests_total", "GET", "unmatched", "404") == 5
-    assert grown("http_requests_total", "GET", "/static", "200") == 1
+    assert grown("http_requests_total", "GET", "/static/{name:path}", "200") == 1
     assert grown("http_requests_total", "GET", "/metrics", "200") == 1
     assert grown("http_request_duration_seconds_count", HISTORICAL) == 4
     assert grown("http_request_duration_seconds_bucket", "+Inf", HISTORICAL) == 4
