@@ -2,8 +2,8 @@
 "use strict";
 
 if (location.pathname.startsWith("/symbol/")) {
-  const modules = ["symbol", "chart", "choices", "lanes", "legend", "marks", "series", "symbol_header"].map(
-    (name) => `page/${name}`,
+  const modules = ["symbol", "chart", "choices", "lanes", "legend", "marks", "series", "header"].map(
+    (name) => `page/symbol/${name}`,
   );
   for (const name of [...modules, "vendor/lightweight-charts/lightweight-charts"]) {
     document.head.append(

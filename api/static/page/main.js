@@ -10,10 +10,10 @@ import { leaveEntry, returnToEntry } from "./scroll.js";
 import { openSearch } from "./search.js";
 
 const VIEWS = {
-  home: () => import("./home.js"),
-  symbol: () => import("./symbol.js"),
-  audit: () => import("./audit.js"),
-  rules: () => import("./rules.js"),
+  home: () => import("./home/home.js"),
+  symbol: () => import("./symbol/symbol.js"),
+  audit: () => import("./audit/audit.js"),
+  rules: () => import("./rules/rules.js"),
 };
 const LONGEST_TITLE = 80;
 

@@ -1,13 +1,13 @@
 // Home: is my data good today? It asks, keeps the answers, and asks again every minute while somebody looks; what is
-// made of them is in home_verdict.js, home_cards.js, home_changes.js and home_runs.js.
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
-import { ask } from "./ask.js";
+// made of them is in verdict.js, cards.js, changes.js and runs.js.
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { ask } from "../ask.js";
 import { showCoverage, updateCoverage } from "./coverage.js";
-import { cards } from "./home_cards.js";
-import { changes } from "./home_changes.js";
-import { showRuns, tellNewRuns, updateRuns } from "./home_runs.js";
-import { verdict } from "./home_verdict.js";
-import { failure, loading } from "./parts.js";
+import { cards } from "./cards.js";
+import { changes } from "./changes.js";
+import { showRuns, tellNewRuns, updateRuns } from "./runs.js";
+import { verdict } from "./verdict.js";
+import { failure, loading } from "../parts.js";
 
 const MINUTE_MS = 60_000;
 const SESSIONS_DAYS = 89; // some sixty sessions

@@ -2,11 +2,11 @@
 // It is a section of a view, whose root it is given; it knows no other part of that view. What it shows is in the
 // address: `find` (part of a symbol or name), `order` (worst, symbol or longest), `from` and `to` (months, as 2016-05)
 // and `cursor` (where the page begins, as the page before said).
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
-import { ask } from "./ask.js";
-import { count, words } from "./format.js";
-import { failure, loading } from "./parts.js";
-import { here, link, setQuery } from "./place.js";
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { ask } from "../ask.js";
+import { count, words } from "../format.js";
+import { failure, loading } from "../parts.js";
+import { here, link, setQuery } from "../place.js";
 
 const SYMBOLS = 40;
 const PAUSE_MS = 250;

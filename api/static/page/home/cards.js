@@ -1,8 +1,8 @@
 // The cards: what is, as a number, with its trend, its range, and the same in words. It asks nothing.
-import { html, nothing, svg } from "../vendor/lit-html/lit-html.js";
-import { ago, count, duration, percent } from "./format.js";
-import { badge, loading, sparkline } from "./parts.js";
-import { link, withQuery } from "./place.js";
+import { html, nothing, svg } from "../../vendor/lit-html/lit-html.js";
+import { ago, count, duration, percent } from "../format.js";
+import { badge, loading, sparkline } from "../parts.js";
+import { link, withQuery } from "../place.js";
 
 const STRIP = 30;
 const SLOTS = 15;

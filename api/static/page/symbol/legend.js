@@ -1,9 +1,9 @@
 // One bar in words, and the bars in sight as a table and as a sentence: what the chart shows as a picture.
-import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { change, compact, count, price, words } from "./format.js";
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { change, compact, count, price, words } from "../format.js";
 import { measured, times } from "./marks.js";
-import { badge, table } from "./parts.js";
-import { link } from "./place.js";
+import { badge, table } from "../parts.js";
+import { link } from "../place.js";
 
 const TABLE_ROWS = 100;
 const PRICES = ["open", "high", "low", "close"];

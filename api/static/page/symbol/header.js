@@ -1,10 +1,10 @@
 // The head of a symbol's view: who it is, how fresh and how good, under which names it traded; and what else was meant.
-import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { ask } from "./ask.js";
-import { count, percent, words } from "./format.js";
-import { badge } from "./parts.js";
-import { link } from "./place.js";
-import { openSearch } from "./search.js";
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { ask } from "../ask.js";
+import { count, percent, words } from "../format.js";
+import { badge } from "../parts.js";
+import { link } from "../place.js";
+import { openSearch } from "../search.js";
 
 const NEAR = 12;
 const OUTSIDE = new Set(["before_listing", "after_delisting"]);

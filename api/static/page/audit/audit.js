@@ -1,12 +1,12 @@
 // The audit: a date is chosen, and its session is shown raw against cleaned, as the API has proved it just now.
-// One audit is asked for and one only: what is shown of its differences is chosen in audit_differences.js.
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
-import { ask } from "./ask.js";
-import { chosenIn, differences, slice } from "./audit_differences.js";
-import { proof, sums } from "./audit_sums.js";
-import { count, percent } from "./format.js";
-import { failure, loading, table } from "./parts.js";
-import { go, link, withQuery } from "./place.js";
+// One audit is asked for and one only: what is shown of its differences is chosen in differences.js.
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { ask } from "../ask.js";
+import { chosenIn, differences, slice } from "./differences.js";
+import { proof, sums } from "./sums.js";
+import { count, percent } from "../format.js";
+import { failure, loading, table } from "../parts.js";
+import { go, link, withQuery } from "../place.js";
 
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const DAY_MS = 86_400_000;

@@ -1,10 +1,10 @@
 // The rules: the rulesets that were ever used and the generations they judged, one of them whole, and how two differ.
 // The dry run of an edited one is dry_run.js.
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
-import { ask } from "./ask.js";
-import { count, time } from "./format.js";
-import { badge, table } from "./parts.js";
-import { go, link, setQuery } from "./place.js";
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { ask } from "../ask.js";
+import { count, time } from "../format.js";
+import { badge, table } from "../parts.js";
+import { go, link, setQuery } from "../place.js";
 import { showDryRun, updateDryRun } from "./dry_run.js";
 import { differenceTable, rulesetLink, rulesetOptions, rulesFile, short } from "./rules_parts.js";
 

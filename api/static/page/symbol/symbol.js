@@ -1,14 +1,14 @@
 // The view of a symbol: asks for its bars and what is known of them, and leads chart, legend, marks and panels.
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
-import { ask } from "./ask.js";
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { ask } from "../ask.js";
 import { barsQuery, chosen, controls, markToggles, rangeOf } from "./choices.js";
-import { time } from "./format.js";
+import { time } from "../format.js";
 import { barsTable, legend, summary } from "./legend.js";
 import { KINDS, marksOf, sessionsWithout } from "./marks.js";
-import { failure, loading, table } from "./parts.js";
-import { link, setQuery } from "./place.js";
+import { failure, loading, table } from "../parts.js";
+import { link, setQuery } from "../place.js";
 import { Series } from "./series.js";
-import { header, unknown } from "./symbol_header.js";
+import { header, unknown } from "./header.js";
 
 const DRAWN = "session,open,high,low,close,volume,validated,failed_rules";
 const DETAILS = "quality_score,gap,volume_ratio";

@@ -1,8 +1,8 @@
 // The chart: candles and volume of a series on a canvas, its cursor and its range; it asks nobody and knows no address.
-import { CandlestickSeries, HistogramSeries, createChart } from "../vendor/lightweight-charts/lightweight-charts.js";
-import { compact } from "./format.js";
+import { CandlestickSeries, HistogramSeries, createChart } from "../../vendor/lightweight-charts/lightweight-charts.js";
+import { compact } from "../format.js";
 import { Lanes } from "./lanes.js";
-import { color } from "./theme.js";
+import { color } from "../theme.js";
 
 const SETTLED_MS = 250;
 const LOGARITHMIC = 1;

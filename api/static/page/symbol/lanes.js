@@ -1,5 +1,5 @@
 // The marks as they are painted: a lane for each kind under the candles, counted together where they would not fit.
-import { color } from "./theme.js";
+import { color } from "../theme.js";
 import { KINDS, outline } from "./marks.js";
 
 const LANE = 19;

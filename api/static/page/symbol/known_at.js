@@ -1,10 +1,10 @@
 // As known at: a slider over the instants at which what is believed of a symbol changed. It sets `known_at` in the
 // address and draws no bar.
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
-import { ask } from "./ask.js";
-import { count, time } from "./format.js";
-import { failure, loading, table } from "./parts.js";
-import { setQuery } from "./place.js";
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { ask } from "../ask.js";
+import { count, time } from "../format.js";
+import { failure, loading, table } from "../parts.js";
+import { setQuery } from "../place.js";
 
 const PAUSE_MS = 250;
 const MOST = 50_000;

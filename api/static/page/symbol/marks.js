@@ -1,5 +1,5 @@
 // What is marked on the chart: the kinds, where each stands, and what it says in words; it draws nothing.
-import { change, price, time, words } from "./format.js";
+import { change, price, time, words } from "../format.js";
 import { missingSessions } from "./series.js";
 
 /** Each kind of mark: its letter, its shape (corners; turn, in eighths of a circle), its colour, and what it means. */

@@ -1,9 +1,9 @@
 // The dry run: a form made of a ruleset, whose every edit stands in the address, and the run of what it says. What is
 // found is shown by dry_run_report.js. It writes nothing: the command line promotes.
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
-import { ask } from "./ask.js";
-import { badge, failure } from "./parts.js";
-import { here, link, setQuery } from "./place.js";
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { ask } from "../ask.js";
+import { badge, failure } from "../parts.js";
+import { here, link, setQuery } from "../place.js";
 import { report } from "./dry_run_report.js";
 import { rulesetLink, rulesetOptions, rulesFile } from "./rules_parts.js";
 import { asEdit, countEdits, edited, fileOf, obstacle, tickersEdit, unknownEdits } from "./rules_file.js";

@@ -1,8 +1,8 @@
 // What the views of the rules share: a ruleset's short name, how two differ, in a table and in words, and a rules file
 // to look at, to save and to copy.
-import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { table } from "./parts.js";
-import { link } from "./place.js";
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { table } from "../parts.js";
+import { link } from "../place.js";
 
 const SHORT = 12;
 

@@ -1,10 +1,10 @@
 // The story of one bar: what the payloads said, raw against cleaned, the rules' verdicts and the sum that they make,
 // what a person decided, and what was believed before. It draws no chart and knows no other bar.
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
-import { ask, save } from "./ask.js";
-import { bytes, change, count, time, words } from "./format.js";
-import { badge, failure, loading, table } from "./parts.js";
-import { here, link, setQuery } from "./place.js";
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { ask, save } from "../ask.js";
+import { bytes, change, count, time, words } from "../format.js";
+import { badge, failure, loading, table } from "../parts.js";
+import { here, link, setQuery } from "../place.js";
 
 const FIELDS = { open: "o", high: "h", low: "l", close: "c", volume: "v", vwap: "vw", trades: "n" };
 const OUTCOMES = { current: "good", superseded: "warn", repeated: "plain", rejected: "bad" };

@@ -1,9 +1,9 @@
 // What can be chosen about a chart: read from the address, offered as controls, written to the address.
-import { html, nothing, svg } from "../vendor/lit-html/lit-html.js";
-import { save } from "./ask.js";
-import { count, words } from "./format.js";
+import { html, nothing, svg } from "../../vendor/lit-html/lit-html.js";
+import { save } from "../ask.js";
+import { count, words } from "../format.js";
 import { KINDS, outline } from "./marks.js";
-import { setQuery, withQuery } from "./place.js";
+import { setQuery, withQuery } from "../place.js";
 import { monthsBefore } from "./series.js";
 
 const DATE = /^\d{4}-\d\d-\d\d$/;

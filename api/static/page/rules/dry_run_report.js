@@ -1,8 +1,8 @@
 // The report of a dry run: what would change, what that means for a rebuild, and how to make it so. It asks nothing.
-import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { change, count, price, words } from "./format.js";
-import { badge, table } from "./parts.js";
-import { link } from "./place.js";
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { change, count, price, words } from "../format.js";
+import { badge, table } from "../parts.js";
+import { link } from "../place.js";
 import { copy, differenceTable, rulesFile, short } from "./rules_parts.js";
 
 const COUNTS = [

@@ -1,9 +1,9 @@
 // What changed: what came since the last run that fetched, as counts, each with the first rows and a way to the rest.
 // It asks nothing.
-import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { change, count, price, time, words } from "./format.js";
-import { sinceWhat } from "./home_cards.js";
-import { link, withQuery } from "./place.js";
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { change, count, price, time, words } from "../format.js";
+import { sinceWhat } from "./cards.js";
+import { link, withQuery } from "../place.js";
 
 const SESSIONS = 5;
 

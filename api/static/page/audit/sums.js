@@ -1,8 +1,8 @@
 // The counts of an audit, drawn so that anybody can add them up; and what was proved, of which state of the warehouse.
-import { html, nothing, svg } from "../vendor/lit-html/lit-html.js";
-import { count } from "./format.js";
-import { badge } from "./parts.js";
-import { link, withQuery } from "./place.js";
+import { html, nothing, svg } from "../../vendor/lit-html/lit-html.js";
+import { count } from "../format.js";
+import { badge } from "../parts.js";
+import { link, withQuery } from "../place.js";
 
 /** The equations of an audit as the API answers it; the counts that have differences lead to them. */
 export function sums(audit) {

@@ -1,8 +1,8 @@
 // The verdict: one sentence with a sign, made of named checks, each with what was found and what to do. It asks nothing.
-import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { ago, count, percent, time, words } from "./format.js";
-import { badge, failure, loading } from "./parts.js";
-import { link } from "./place.js";
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { ago, count, percent, time, words } from "../format.js";
+import { badge, failure, loading } from "../parts.js";
+import { link } from "../place.js";
 
 const KINDS = { ok: "good", warn: "warn", failed: "bad" };
 const NAMES = {

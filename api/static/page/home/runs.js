@@ -1,10 +1,10 @@
 // The runs: what ran and how it ended, by kind, page by page, and one of them in full; kind and run are in the address.
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
-import { ask } from "./ask.js";
-import { bytes, count, duration, time, words } from "./format.js";
-import { outcome } from "./home_cards.js";
-import { failure, loading, table } from "./parts.js";
-import { here, setQuery, withQuery } from "./place.js";
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { ask } from "../ask.js";
+import { bytes, count, duration, time, words } from "../format.js";
+import { outcome } from "./cards.js";
+import { failure, loading, table } from "../parts.js";
+import { here, setQuery, withQuery } from "../place.js";
 
 const SHOWN = 15;
 const PAGE = 100;

@@ -1,9 +1,9 @@
 // The sessions in which a symbol has no bar: each span with its class and why, by class, and where it is on the chart.
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
-import { ask, save } from "./ask.js";
-import { count, words } from "./format.js";
-import { failure, loading, table } from "./parts.js";
-import { here, link, setQuery, withQuery } from "./place.js";
+import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { ask, save } from "../ask.js";
+import { count, words } from "../format.js";
+import { failure, loading, table } from "../parts.js";
+import { here, link, setQuery, withQuery } from "../place.js";
 
 const MEANINGS = {
   vendor_hole: "it should be there: most long series lack the session too, or so much is traded that there was a trade",

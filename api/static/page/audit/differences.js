@@ -1,9 +1,9 @@
 // The differences of an audit as a table that is sifted and sorted here: the audit is not made again for it.
 // Which are shown is in the address; how far the table is unrolled is not.
-import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { save } from "./ask.js";
-import { count, words } from "./format.js";
-import { link, setQuery, withQuery } from "./place.js";
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { save } from "../ask.js";
+import { count, words } from "../format.js";
+import { link, setQuery, withQuery } from "../place.js";
 
 const SLICE = 200;
 const PAUSE_MS = 150;
