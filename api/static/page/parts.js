@@ -5,7 +5,7 @@ import { html, nothing, svg } from "../vendor/lit-html/lit-html.js";
 export const loading = (what = "Loading …") => html`<p class="faint" role="status">${what}</p>`;
 
 // What a person can do about a refusal that only the operator's hand can mend.
-const TODO = {
+const REMEDIES = {
   nothing_projected: html`Run <code>ops up</code>, which fetches and projects; where payloads are archived already, <code>project</code>.`,
   projection_outdated: html`Run <code>project --rebuild</code>; nothing is fetched anew.`,
   database_away: html`Start the database, or see what <code>DATABASE_URL</code> says; the page answers once it is back.`,
@@ -15,7 +15,7 @@ const TODO = {
 export const failure = (error) => html`<div class="failure" role="alert">
   <strong>${headline(error)}</strong>
   <p>${error.message ?? String(error)}</p>
-  ${Object.hasOwn(TODO, error.code) ? html`<p>${TODO[error.code]}</p>` : nothing}
+  ${Object.hasOwn(REMEDIES, error.code) ? html`<p>${REMEDIES[error.code]}</p>` : nothing}
   ${error.status ? html`<p class="faint">${error.status} ${error.code}</p>` : nothing}
   ${mayPass(error) ? html`<button type="button" @click=${retry}>Try again</button>` : nothing}
 </div>`;
