@@ -97,7 +97,8 @@ FROM archive.payload
 WHERE archive_seq = $1
 
 -- name: bars_by_verdict
--- How many bars of each session have each verdict, and since when the first of them is known. $1 first session, $2 last session
+-- How many bars of each session have each verdict, and since when the first of them is known.
+-- $1 first session, $2 last session
 SELECT
     session,
     failed_rules,

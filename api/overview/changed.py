@@ -17,7 +17,6 @@ from msgspec import Meta, Struct
 from api.overview.calendar import frozen_calendar
 from api.overview.memory import ChangesKey
 from api.overview.reading import Reading
-from api.overview.spans import places
 from archive.calendar import Calendar
 from project.rows import VALUES
 from sql import load_queries
@@ -217,13 +216,12 @@ def _bars_asked(
     calendar: Calendar, markets: Sequence[dt.date], ranges: Sequence[asyncpg.Record], symbols: int
 ) -> npt.NDArray[np.int64]:
     """Return how many bars there may be to look at in each session of the calendar."""
-    steps = np.zeros(len(calendar.sessions) + 1, np.int64)
-    for row in ranges:
-        begin, end = places(calendar, row["first"], row["last"])
-        steps[begin] += 1
-        steps[end] -= 1
-    asked = np.cumsum(steps)[:-1]
-    asked[np.isin(calendar.sessions, np.array(markets, "datetime64[D]"))] = symbols
+    sessions, size = calendar.sessions, len(calendar.sessions) + 1
+    firsts, lasts = (np.array([row[name] for row in ranges], "datetime64[D]") for name in ("first", "last"))
+    begins = np.bincount(np.searchsorted(sessions, firsts), minlength=size)
+    ends = np.bincount(np.searchsorted(sessions, lasts, side="right"), minlength=size)
+    asked: npt.NDArray[np.int64] = np.cumsum(begins - ends)[:-1]
+    asked[np.isin(sessions, np.array(markets, "datetime64[D]"))] = symbols
     return asked
 
 

@@ -82,13 +82,14 @@ class Changes(Struct, frozen=True):
 async def changes(request: Request, params: ChangesParams) -> Response:
     """Answer with what has come; with time another run begins, so that no tag stands for it."""
     warehouse = warehouse_of(request)
+    now = warehouse.now()
 
     async def read(reading: Reading) -> Changes:
-        run = None if params.since is not None else await _newest_run(reading, warehouse.now())
-        since = params.since or (run.started_at if run else await _day_before(reading, warehouse.now()))
+        run = None if params.since is not None else await _newest_run(reading, now)
+        since = params.since or (run.started_at if run else await _day_before(reading, now))
         after = await reading.connection.fetchval(_BEFORE, since) or 0
         return Changes(
-            now=warehouse.now(),
+            now=now,
             since=since,
             run=run,
             after=after,

@@ -31,7 +31,7 @@ class RunParams(Struct, frozen=True):
             description="Its id, whole, as /api/v1/runs has it.",
             examples=["0b7c7c52-5a0c-4a5b-8c41-21f6c2a3c7aa"],
             max_length=36,
-            pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z",
+            pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
         ),
     ]
 

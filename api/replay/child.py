@@ -1,7 +1,7 @@
 """A dry run in a process of its own, since it takes a core, and memory by the number of bars; process.py starts it.
 
 It is told on stdin what to do, so that a password of the database stands in no argument, and answers on stdout. Others
-come before it on the cores, and it ends when its stdin does, so that it does not outlive the server.
+come before it on the cores and in memory, and it ends when its stdin does, so that it does not outlive the server.
 """
 
 import asyncio
@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
+from pathlib import Path
 
 import asyncpg
 import msgspec
@@ -27,6 +29,7 @@ from sql.log import start_log
 
 _STDIN = 0
 _NICENESS = 10
+_FIRST_TO_GO = Path("/proc/self/oom_score_adj"), "1000"
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -77,6 +80,14 @@ def _answer(order: Order) -> Done | Failed:
         return Failed(DryRunFailed.code, str(exc))
 
 
+def _stand_behind() -> None:
+    """Be the last to have a core and, where memory is short, the first to end: neither server nor database is to."""
+    os.nice(_NICENESS)
+    path, score = _FIRST_TO_GO
+    with suppress(OSError):  # Linux only
+        path.write_text(score)
+
+
 def _leave_with_parent() -> None:
     os.read(_STDIN, 1)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -86,7 +97,7 @@ def work() -> None:
     """Do what the order on stdin says, unless stdin ends first."""
     with os.fdopen(_STDIN, "rb", buffering=0, closefd=False) as stdin:
         order = msgspec.json.decode(stdin.readline(), type=Order)
-    os.nice(_NICENESS)
+    _stand_behind()
     start_log()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     sys.stdout.buffer.write(msgspec.json.encode(_answer(order)))

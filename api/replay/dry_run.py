@@ -140,9 +140,10 @@ OPERATION = Operation(
     summary="What a rebuild by edited rules would change",
     description=(
         "The archive is replayed by the rules beside the live projection, as `project --rebuild --dry-run` does, and "
-        "nothing is written. It takes as long as a rebuild (90 s for 14 million bars, and 2 GiB), so one is made at a "
-        "time, in a process that stands behind all others, and it ends when its caller hangs up. Browsers may ask from "
-        "this server's own page only. `project --rebuild --rules FILE`, with the text of the answer, applies it."
+        "nothing is written. It takes as long as a rebuild (90 s for 14 million bars, and 2 GiB), so each process "
+        "of the server has one made at a time, by a process that stands behind all others and ends when its caller "
+        "hangs up. Browsers may ask from this server's own page only. `project --rebuild --rules FILE`, with the text "
+        "of the answer, applies it."
     ),
     params=DryRunParams,
     answer=DryRunAnswer,

@@ -15,7 +15,6 @@ from api.errors import (
     DatabaseUnreachable,
     ForeignProjection,
     GenerationChanging,
-    InternalError,
     NothingProjected,
     QueryTimedOut,
     RefusedRequest,
@@ -32,6 +31,7 @@ _KINDS: tuple[type[RefusedRequest], ...] = (
     QueryTimedOut,
 )
 _STOPPED = "the server was stopped before the dry run was done; ask again when it is back"
+_ENDED = "its process ended before it was done: for want of memory, or the server's log says why"
 _BY_CODE = MappingProxyType({kind.code: kind for kind in _KINDS})
 _ANSWERS: msgspec.json.Decoder[Done | Failed] = msgspec.json.Decoder(Done | Failed)
 
@@ -46,8 +46,8 @@ class Replays:
     async def run(self, request: Request, ruleset: Ruleset) -> Done | None:
         """Return what `ruleset` would change; None as soon as nobody waits for the answer to `request` any more.
 
-        Raises: DryRunUnderWay; DryRunFailed, also when the server stops; READ_ERRORS; InternalError when the process
-        ends without an answer.
+        Raises: DryRunUnderWay; DryRunFailed, also when the server stops or the process ends without an answer;
+        READ_ERRORS.
         """
         if self._is_under_way:
             raise DryRunUnderWay
@@ -59,7 +59,7 @@ class Replays:
         if answer is None:
             return None
         if not answer:
-            raise InternalError
+            raise DryRunFailed(_ENDED)
         done = _ANSWERS.decode(answer)
         if isinstance(done, Failed):
             raise _refusal(done)

@@ -4,6 +4,7 @@ Nothing is stored: bars, rejections, lists and the answers that came can all cha
 Whole symbols are read, a part at a time, so memory is bounded by the size of a part.
 """
 
+import asyncio
 import datetime as dt
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -210,6 +211,7 @@ async def _search(
         for row, known in part:
             own = traded.get(row["ticker"]) or _unbroken(row, sessions)
             yield row, find_missing(own, known, sessions, market)
+            await asyncio.sleep(0)  # a millisecond each: others on the loop have their turn
 
 
 def _first_place(row: asyncpg.Record, sessions: Ints) -> list[int]:

@@ -139,9 +139,23 @@ async def test_it_ends_with_its_caller_and_leaves_nothing_behind(replayed: str) 
             [child] = _children()
             assert replayed not in " ".join(child.cmdline())
             assert child.nice() > psutil.Process().nice()
+            if sys.platform == "linux":
+                assert Path(f"/proc/{child.pid}/oom_score_adj").read_text() == "1000\n"
             writer.close()
             await _until(lambda: not child.is_running() and _children() == [])
         assert (await client.ask(_target(SHIPPED))).status == 200
+
+
+async def test_a_child_that_is_killed_is_told_of(replayed: str) -> None:
+    async with served(replayed) as client:
+        async with _held(replayed):
+            asked = asyncio.create_task(client.ask(_target(TIGHTER)))
+            await _until(lambda: len(_children()) == 1)
+            _children()[0].kill()
+            answer = await asked
+        assert (answer.status, answer.refusal().code) == (500, "dry_run_failed")
+        assert "memory" in answer.refusal().message
+    assert _children() == []
 
 
 async def test_a_child_ends_with_its_stdin_so_that_it_outlives_no_server(replayed: str) -> None:
