@@ -1,12 +1,19 @@
 """The view of a symbol, in a real browser at the real market: what its chart says, by mouse, keyboard and address."""
 
 import csv
+import datetime as dt
 import re
 from pathlib import Path
 
-from playwright.async_api import Locator, Page, expect
+import asyncpg
+from playwright.async_api import Browser, Locator, Page, expect
 
+from project.rebuild import catch_up_or_build
+from project.ruleset import DEFAULT_RULES, read_ruleset
 from tests.api.page.conftest import OpenPage
+from tests.api.served import served
+from tests.payloads import archive_all, bar, range_response
+from tests.project.tickers_payloads import events_response, listed, tickers_response
 
 
 def _legend(page: Page) -> Locator:
@@ -131,3 +138,47 @@ async def test_unknown_symbol_names_those_near(open_page: OpenPage, market_data:
     await expect(page.get_by_role("alert")).to_contain_text("symbol aapl is not known here")
     await page.get_by_role("link", name="AAPL", exact=True).click()
     await expect(_chart(page)).to_have_attribute("aria-label", re.compile("^Chart of AAPL"))
+
+
+async def test_slashed_and_untidy_addresses_are_answered(open_page: OpenPage) -> None:
+    page = await open_page(refusals=True)
+    await page.goto("/symbol/A%2FB")
+    await expect(page.get_by_role("alert")).to_have_count(1)
+    await expect(page.get_by_role("heading", name="Did you mean")).to_be_visible()
+    await page.goto("/symbol/AAPL?timeframe=constructor&adjusted=toString&gaps=constructor")
+    await expect(_chart(page)).to_have_attribute("aria-label", re.compile("^Chart of AAPL, daily, adjusted for splits"))
+    await expect(page.get_by_role("table", name="Gaps of every class")).to_be_visible()
+
+
+async def test_names_rejections_and_what_is_projected_while_the_view_is_open(
+    browser: Browser, database_url: str, ingest_pool: asyncpg.Pool, project_pool: asyncpg.Pool
+) -> None:
+    days = [dt.date(2024, 3, day) for day in (11, 12, 13, 14)]
+    later = dt.datetime(2024, 7, 1, 13, 0, tzinfo=dt.UTC)
+    rules = read_ruleset(DEFAULT_RULES)
+    answers = [
+        range_response("OLD", [bar(day, 10.0, 1e6) for day in days[:2]]),
+        range_response("NEW", [bar(day, 10.0, 1e6) for day in days[2:]]),
+        range_response("BAD", [bar(days[0], 10.0, 1e6) | {"o": '"ten"'}]),
+        tickers_response([listed("NEW", composite_figi="BBGN")]),
+        events_response("NEW", [("NEW", str(days[2])), ("OLD", "2012-05-18")], composite_figi="BBGN", name="Nova"),
+    ]
+    await archive_all(ingest_pool, answers)
+    await catch_up_or_build(project_pool, rules, lambda: later)
+    async with served(database_url, lambda: later) as client, await browser.new_context() as context:
+        page = await context.new_page()
+        await page.goto(f"{client.origin}/symbol/BAD")
+        rejected = page.get_by_role("table", name="Rows that were rejected")
+        await expect(rejected.get_by_role("row").last).to_contain_text("not_a_number_open")
+        await page.goto(f"{client.origin}/symbol/NEW")
+        await page.get_by_role("link", name="OLD", exact=True).click()
+        await expect(page.get_by_role("note")).to_contain_text("From 2024-03-13 on it was NEW.")
+        await expect(_legend(page)).to_contain_text(re.compile(r"2024-03-12\s.*C\s+10\.00", re.DOTALL))
+
+        restated = range_response("OLD", [bar(days[1], 12.5, 1e6)], days[1], days[1], fetched_at=later)
+        await archive_all(ingest_pool, [restated])
+        await catch_up_or_build(project_pool, rules, lambda: later)
+        for name in ("As traded", "Splits"):
+            await page.get_by_role("button", name=name, exact=True).click()
+            await expect(_legend(page)).to_contain_text("C 12.50" if name == "Splits" else "C 12.5")
+            await expect(_legend(page)).to_contain_text("restated 2024-07-01 13:00 UTC")

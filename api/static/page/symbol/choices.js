@@ -3,7 +3,7 @@ import { html, nothing, svg } from "../../vendor/lit-html/lit-html.js";
 import { save } from "../ask.js";
 import { count, words } from "../format.js";
 import { KINDS, outline } from "./marks.js";
-import { setQuery, withQuery } from "../place.js";
+import { here, link, setQuery, withQuery } from "../place.js";
 import { monthsBefore } from "./series.js";
 
 const DATE = /^\d{4}-\d\d-\d\d$/;
@@ -21,7 +21,7 @@ const AT_FIRST = { "1d": 12, "1w": 60 };
 
 /** Return what the address chooses; what it does not say, or says wrongly, is as it is by itself. */
 export function chosen({ query }) {
-  const oneOf = (name, among, usual) => (query.get(name) in among ? query.get(name) : usual);
+  const oneOf = (name, among, usual) => (Object.hasOwn(among, query.get(name)) ? query.get(name) : usual);
   const date = (name) => (DATE.test(query.get(name) ?? "") ? query.get(name) : null);
   return {
     adjusted: oneOf("adjusted", ADJUSTED, "splits"),
@@ -118,6 +118,9 @@ function ranges(state, series) {
     ${dated("start", "From", state.start)}
     ${dated("end", "To", state.end)}`;
 }
+
+/** Return the address of this view with parts of its query changed. */
+export const linkHere = (changes) => link("symbol", here().rest, { ...Object.fromEntries(here().query), ...changes });
 
 /** Return the address of the bars chosen, as a file. */
 export const csv = (symbol, state) =>

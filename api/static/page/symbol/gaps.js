@@ -1,9 +1,10 @@
 // The sessions in which a symbol has no bar: each span with its class and why, by class, and where it is on the chart.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { ask, save } from "../ask.js";
+import { linkHere } from "./choices.js";
 import { count, words } from "../format.js";
 import { failure, loading, table } from "../parts.js";
-import { here, link, setQuery, withQuery } from "../place.js";
+import { setQuery, withQuery } from "../place.js";
 
 const MEANINGS = {
   vendor_hole: "it should be there: most long series lack the session too, or so much is traded that there was a trade",
@@ -33,7 +34,7 @@ export function updateGaps(place) {
   readPage(state);
 }
 
-const kindOf = (place) => (place.query.get("gaps") in MEANINGS ? place.query.get("gaps") : null);
+const kindOf = (place) => (Object.hasOwn(MEANINGS, place.query.get("gaps")) ? place.query.get("gaps") : null);
 
 const path = (symbol, suffix = "") => `/api/v1/gaps/${encodeURIComponent(symbol)}${suffix}`;
 
@@ -116,10 +117,9 @@ function spans() {
 
 function looks({ first, last }) {
   const around = { start: daysFrom(first, -AROUND_DAYS), end: daysFrom(last, AROUND_DAYS) };
-  const story = link("symbol", state.symbol, { ...Object.fromEntries(here().query), session: first });
   return html`<span class="looks">
     <button type="button" aria-label="Chart around the gap of ${first}" @click=${() => onChart(around)}>chart</button>
-    <a href=${story} aria-label="Payloads asked for ${first}">payloads</a>
+    <a href=${linkHere({ session: first })} aria-label="Payloads asked for ${first}">payloads</a>
   </span>`;
 }
 

@@ -6,6 +6,10 @@ import { badge } from "../parts.js";
 import { link } from "../place.js";
 import { openSearch } from "../search.js";
 
+const HELP = {
+  bars: "Validated: the quality score reaches the ruleset's threshold",
+  flagged: "Opened further from the close before, or with more or less volume, than the ruleset's thresholds allow",
+};
 const NEAR = 12;
 const OUTSIDE = new Set(["before_listing", "after_delisting"]);
 
@@ -26,8 +30,8 @@ export function header(facts) {
     <dl class="about">
       ${fact("Freshness", "Is the newest bar the newest there should be?", freshness(facts))}
       ${fact("Score", "The mean quality of its bars times how complete they are", overall)}
-      ${fact("Bars", "Validated: with a quality score of 0.85 or more", html`${count(coverage.bars)} ${validated}`)}
-      ${fact("Flagged", "Opened more than 10 % from the close before, or with a volume far from the usual", flagged)}
+      ${fact("Bars", HELP.bars, html`${count(coverage.bars)} ${validated}`)}
+      ${fact("Flagged", HELP.flagged, flagged)}
       ${fact("Restated", "How often the vendor changed a bar after it was first told", count(coverage.revisions))}
       ${fact("Rejected", "Raw rows that cannot be bars", count(coverage.rejections))}
     </dl>
@@ -52,8 +56,12 @@ function sentence({ coverage, missing }) {
   const lacking = Object.entries(missing).filter(([kind, sessions]) => sessions && !OUTSIDE.has(kind));
   const total = lacking.reduce((sum, [, sessions]) => sum + sessions, 0);
   const what = lacking.map(([kind, sessions]) => `${count(sessions)} ${words(kind)}`).join(", ");
-  return html`Bars from ${coverage.first_session} to ${coverage.last_session};
-    ${total ? `${count(total)} ${total === 1 ? "session has" : "sessions have"} none (${what}).` : "none is missing."}`;
+  return html`Bars from ${coverage.first_session} to ${coverage.last_session}.
+    ${
+      total
+        ? `${count(total)} ${total === 1 ? "session has" : "sessions have"} none (${what}).`
+        : "No session is missing."
+    }`;
 }
 
 function otherNames({ symbol, follow, ticker_changes: changes }) {

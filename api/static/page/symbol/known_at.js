@@ -1,13 +1,12 @@
 // As known at: a slider over the instants at which what is believed of a symbol changed. It sets `known_at` in the
 // address and draws no bar.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
-import { ask } from "../ask.js";
+import { keyOf } from "./events.js";
 import { count, time } from "../format.js";
 import { failure, loading, table } from "../parts.js";
 import { setQuery } from "../place.js";
 
 const PAUSE_MS = 250;
-const MOST = 50_000;
 const LISTED = 25;
 const SAID = [
   ["first", "bar", "stated that was restated later"],
@@ -20,14 +19,14 @@ const SAID = [
 
 let state = {};
 
-/** Show the slider of a symbol at the instant that the address names, or at now. */
-export async function showKnownAt(root, symbol, place, signal) {
+/** Show the slider of a symbol at the instant that the address names, or at now; `told` will be the symbol's events. */
+export async function showKnownAt(root, symbol, place, told, signal) {
   const of = { root, symbol, signal, given: givenIn(place), stops: null, problem: null, listed: LISTED, timer: 0 };
   state = of;
   signal.addEventListener("abort", () => clearTimeout(of.timer));
   draw();
   try {
-    of.stops = await readStops(symbol, signal);
+    of.stops = stopsOf(await told);
   } catch (problem) {
     of.problem = problem;
   }
@@ -44,39 +43,24 @@ export function updateKnownAt(place) {
 const givenIn = (place) => place.query.get("known_at") || null;
 
 /** Return the instants at which something was stated, restated or withdrawn, in order, each with how much of what. */
-async function readStops(symbol, signal) {
-  const asked = { symbol, limit: MOST, layout: "columns" };
-  const history = { ...asked, history: true, columns: "known_from,known_to" };
-  const [{ revisions }, { splits }, { dividends }] = await Promise.all([
-    ask("/api/v1/revisions", { ...asked, columns: "known_from,restated_at" }, signal),
-    ask("/api/v1/splits", history, signal),
-    ask("/api/v1/dividends", history, signal),
-  ]);
+function stopsOf({ revisions, splits, dividends }) {
   const stops = new Map();
-  tally(stops, "first", revisions.known_from);
-  tally(stops, "restated", revisions.restated_at);
-  tally(stops, "splits", splits.known_from);
-  tally(stops, "endedSplits", splits.known_to);
-  tally(stops, "dividends", dividends.known_from);
-  tally(stops, "endedDividends", dividends.known_to);
+  tally(stops, "first", revisions, "known_from");
+  tally(stops, "restated", revisions, "restated_at");
+  tally(stops, "splits", splits, "known_from");
+  tally(stops, "endedSplits", splits, "known_to");
+  tally(stops, "dividends", dividends, "known_from");
+  tally(stops, "endedDividends", dividends, "known_to");
   return [...stops.values()].sort((one, other) => (one.key < other.key ? -1 : 1));
 }
 
-function tally(stops, what, instants) {
-  for (const at of instants) {
+function tally(stops, what, rows, name) {
+  for (const { [name]: at } of rows) {
     if (at === null) continue;
     const stop = stops.get(at) ?? { at, key: keyOf(at) };
     stop[what] = (stop[what] ?? 0) + 1;
     stops.set(at, stop);
   }
-}
-
-/** Return an instant as a text that sorts by time: …:00Z and …:00.123456Z do not; null where it is none. */
-function keyOf(text) {
-  const [, whole, fraction] = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z$/.exec(text) ?? [];
-  if (whole) return `${whole}.${(fraction ?? "").padEnd(6, "0")}`;
-  const ms = Date.parse(text);
-  return Number.isNaN(ms) ? null : keyOf(new Date(ms).toISOString());
 }
 
 /** Return what was said at a stop: "14 bars restated, 1 split stated". */

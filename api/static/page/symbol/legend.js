@@ -1,9 +1,9 @@
 // One bar in words, and the bars in sight as a table and as a sentence: what the chart shows as a picture.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { linkHere } from "./choices.js";
 import { change, compact, count, price, words } from "../format.js";
 import { measured, times } from "./marks.js";
 import { badge, table } from "../parts.js";
-import { link } from "../place.js";
 
 const TABLE_ROWS = 100;
 const PRICES = ["open", "high", "low", "close"];
@@ -98,7 +98,6 @@ export function barsTable(symbol, series, [from, to]) {
   const { adjusted, timeframe } = series.about;
   const rows = [];
   for (let at = from; at <= to && rows.length < TABLE_ROWS; at += 1) if (series.row[at] >= 0) rows.push(series.bar(at));
-  const query = Object.fromEntries(new URLSearchParams(location.search));
   const columns = [
     ["Session"],
     ...["Open", "High", "Low", "Close", "Change", "Volume", "Score"].map((name) => [name, "number"]),
@@ -106,7 +105,7 @@ export function barsTable(symbol, series, [from, to]) {
   ];
   const cells = (bar) => [
     timeframe === "1d"
-      ? html`<a href=${link("symbol", symbol, { ...query, session: bar.session })}>${bar.session}</a>`
+      ? html`<a href=${linkHere({ session: bar.session })}>${bar.session}</a>`
       : bar.session,
     ...PRICES.map((name) => shown(bar[name], adjusted)),
     change(bar.change),

@@ -12,7 +12,14 @@ export const KINDS = [
     color: "warn",
     title: "failed a rule other than corporate_action, which only says that a split or dividend took effect",
   },
-  { name: "not_validated", letter: "N", corners: 4, turn: 1, color: "bad", title: "its quality score is below 0.85" },
+  {
+    name: "not_validated",
+    letter: "N",
+    corners: 4,
+    turn: 1,
+    color: "bad",
+    title: "its quality score is below the ruleset's threshold",
+  },
   {
     name: "rejected",
     letter: "X",

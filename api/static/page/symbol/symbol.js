@@ -1,19 +1,20 @@
 // The view of a symbol: asks for its bars and what is known of them, and leads chart, legend, marks and panels.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { ask } from "../ask.js";
-import { barsQuery, chosen, controls, markToggles, rangeOf } from "./choices.js";
+import { barsQuery, chosen, controls, linkHere, markToggles, rangeOf } from "./choices.js";
+import { NO_EVENTS, askForEvents, knownBy } from "./events.js";
 import { time } from "../format.js";
+import { frame } from "./frame.js";
 import { barsTable, legend, summary } from "./legend.js";
 import { KINDS, marksOf, sessionsWithout } from "./marks.js";
 import { failure, loading, table } from "../parts.js";
-import { link, setQuery } from "../place.js";
+import { setQuery } from "../place.js";
+import { Panels } from "./panels.js";
 import { Series } from "./series.js";
 import { header, unknown } from "./header.js";
 
 const DRAWN = "session,open,high,low,close,volume,validated,failed_rules";
 const DETAILS = "quality_score,gap,volume_ratio";
-const MOST = 50_000;
-const NOTHING_YET = { rejections: [], revisions: [], splits: [], dividends: [] };
 
 /** The keys of this view, for the list of all. */
 export const shortcuts = [
@@ -22,6 +23,7 @@ export const shortcuts = [
   ["Page ↑ ↓", "in the chart: as many bars as are in sight"],
   ["+ −", "in the chart: show fewer or more bars"],
   ["Enter", "in the chart: where the bar comes from; of a week or longer, its days"],
+  ["Esc", "closes the story of the bar"],
 ];
 
 let view = null;
@@ -41,71 +43,69 @@ export function update(place) {
 
 class SymbolView {
   constructor(place, root, signal, library) {
-    Object.assign(this, { symbol: place.rest, place, signal, library, kept: new Map(), events: NOTHING_YET });
-    this.choice = chosen(place);
-    Object.assign(this, { series: null, marks: null, at: null, isUnknown: false, panels: {} });
-    this.loading = new AbortController();
+    Object.assign(this, { symbol: place.rest, place, signal, library, choice: chosen(place), events: NO_EVENTS });
+    Object.assign(this, { series: null, marks: null, at: null, isUnknown: false, loading: new AbortController() });
     performance.clearMarks("chart-drawn");
-    const first = this.askForBars();
     render(frame, root);
     this.part = (name) => root.querySelector(`.symbol-${name}`);
     render(html`<h1>${this.symbol}</h1>${loading()}`, this.part("header"));
-    this.first = first;
+    this.panels = new Panels(this.part, this.symbol, signal);
+    this.panels.makeRoom(this.choice.session);
   }
 
   async start() {
+    const bars = this.load();
     this.drawControls();
     this.listen();
-    const bars = this.load(this.first);
     this.askForFacts();
     await bars;
-    await this.showPanels();
+    if (!this.signal.aborted && !this.isUnknown) await this.panels.show(this.place, this.told ?? this.askForEvents());
   }
 
-  /** The answer of a route; the same is asked once only, unless it failed. */
-  answerOf(path, query, signal) {
-    const key = `${path} ${JSON.stringify(query)}`;
-    if (!this.kept.has(key)) {
-      const answer = ask(path, query, AbortSignal.any([this.signal, signal]));
-      this.kept.set(key, answer);
-      answer.catch(() => this.kept.delete(key));
-    }
-    return this.kept.get(key);
-  }
-
-  askForBars() {
+  askForBars(columns, signal) {
     const path = `/api/v1/historical/${encodeURIComponent(this.symbol)}`;
-    return this.answerOf(path, { ...barsQuery(this.choice), layout: "columns", columns: DRAWN }, this.loading.signal);
+    return ask(path, { ...barsQuery(this.choice), layout: "columns", columns }, signal);
+  }
+
+  askForEvents() {
+    this.told = askForEvents(this.symbol, this.signal);
+    this.told.catch(() => {}); // whoever waits for it says what is wrong
+    return this.told;
   }
 
   async askForFacts() {
     try {
-      const facts = await this.answerOf(`/api/v1/symbols/${encodeURIComponent(this.symbol)}`, {}, this.signal);
+      const facts = await ask(`/api/v1/symbols/${encodeURIComponent(this.symbol)}`, {}, this.signal);
       if (!this.signal.aborted) render(header(facts), this.part("header"));
     } catch (error) {
       if (this.signal.aborted || this.isUnknown) return;
-      if (error.code !== "unknown_symbol") render(html`<h1>${this.symbol}</h1>${failure(error)}`, this.part("header"));
+      if (error.status !== 404) render(html`<h1>${this.symbol}</h1>${failure(error)}`, this.part("header"));
     }
   }
 
   /** Draw the bars that are chosen now; what was under way for others is given up. */
-  async load(asked) {
-    const { signal } = this.loading;
+  async load() {
+    this.loading.abort();
+    this.loading = new AbortController();
+    const signal = AbortSignal.any([this.signal, this.loading.signal]);
     this.part("chart").setAttribute("aria-busy", "true");
     let drawn = false;
     try {
-      const answer = await asked;
+      const answer = await this.askForBars(DRAWN, signal);
       const { BarChart } = await this.library;
-      if (signal.aborted || this.signal.aborted) return;
+      signal.throwIfAborted();
       this.drawBars(answer, BarChart);
       drawn = true;
       await painted();
-      if (signal.aborted || this.signal.aborted) return;
+      signal.throwIfAborted();
       if (this.series) performance.mark("chart-drawn");
-      if (answer.count) this.askForDetails(answer, signal);
-      await this.askForEvents(answer, signal);
+      const [details, told] = await Promise.all([this.askForBars(DETAILS, signal), this.askForEvents()]);
+      signal.throwIfAborted();
+      const generations = [answer, details, ...told.answers].map(({ generation }) => JSON.stringify(generation));
+      if (new Set(generations).size === 1) this.drawDetails(answer, details, told);
+      else this.load(); // more was projected meanwhile
     } catch (error) {
-      if (signal.aborted || this.signal.aborted) return;
+      if (signal.aborted) return;
       if (!error.code) console.error(error);
       if (!drawn) this.showChart(false);
       await this.drawFailure(error);
@@ -114,35 +114,9 @@ class SymbolView {
     }
   }
 
-  async askForDetails(answer, signal) {
-    const path = `/api/v1/historical/${encodeURIComponent(this.symbol)}`;
-    const query = { ...barsQuery(this.choice), layout: "columns", columns: DETAILS };
-    try {
-      const details = await this.answerOf(path, query, signal);
-      if (JSON.stringify(details.generation) === JSON.stringify(answer.generation))
-        Object.assign(answer.bars, details.bars);
-      if (!signal.aborted) this.drawWords();
-    } catch {
-      // The legend goes without.
-    }
-  }
-
-  async askForEvents(answer, signal) {
-    const about = { symbol: this.symbol, limit: MOST };
-    const knownAt = this.choice.knownAt;
-    const [rejections, revisions, splits, dividends] = await Promise.all([
-      this.answerOf("/api/v1/rejections", { ...about, columns: "archive_seq,session,reasons" }, signal),
-      this.answerOf("/api/v1/revisions", { ...about, until: knownAt, columns: "session,restated_at,changed" }, signal),
-      this.answerOf("/api/v1/splits", { ...about, known_at: knownAt }, signal),
-      this.answerOf("/api/v1/dividends", { ...about, known_at: knownAt }, signal),
-    ]);
-    if (signal.aborted || this.signal.aborted) return;
-    this.events = {
-      rejections: rejections.rejections,
-      revisions: revisions.revisions,
-      splits: splits.splits,
-      dividends: dividends.dividends,
-    };
+  drawDetails(answer, details, told) {
+    Object.assign(answer.bars, details.bars);
+    this.events = knownBy(told, answer.known_at);
     if (answer.count === 0) {
       this.drawRejections();
       return;
@@ -215,10 +189,9 @@ class SymbolView {
     render(controls(this.symbol, this.choice, this.series), this.part("controls"));
     if (!this.marks) render(markToggles(null, this.choice.hidden), this.part("marks"));
     const { knownAt } = this.choice;
-    const now = link("symbol", this.symbol, { ...Object.fromEntries(this.place.query), known_at: null });
     const believed = html`<p role="note">
       As believed at <strong>${knownAt && time(new Date(knownAt).toJSON())}</strong>: what was told later is left out.
-      <a href=${now}>Show what is believed now</a>
+      <a href=${linkHere({ known_at: null })}>Show what is believed now</a>
     </p>`;
     render(knownAt ? believed : nothing, this.part("believed"));
   }
@@ -235,11 +208,11 @@ class SymbolView {
     render(this.choice.table ? barsTable(this.symbol, this.series, range) : nothing, this.part("table"));
   }
 
-  /** The place of the session that the address names, or null. */
+  /** The place of the session that the address names, of weeks and longer the one that holds it, or null. */
   chosenPlace() {
-    const { session } = this.choice;
+    const { session, timeframe } = this.choice;
     const place = session ? this.series.upTo(session) : -1;
-    return this.series.sessions[place] === session ? place : null;
+    return place >= 0 && (timeframe !== "1d" || this.series.sessions[place] === session) ? place : null;
   }
 
   usualPlace([, to]) {
@@ -290,9 +263,7 @@ class SymbolView {
     const byHand = this.byHand;
     this.byHand = false;
     if (JSON.stringify(barsQuery(before)) !== JSON.stringify(barsQuery(now))) {
-      this.loading.abort();
-      this.loading = new AbortController();
-      this.load(this.askForBars());
+      this.load();
     } else if (this.series) {
       this.chart.setLog(now.log);
       if (!byHand && (before.start !== now.start || before.end !== now.end)) this.drawRange();
@@ -300,11 +271,11 @@ class SymbolView {
       this.drawWords();
     }
     this.drawControls();
-    this.changePanels(before, now);
+    this.panels.change(place, now.session);
   }
 
   async drawFailure(error) {
-    if (error.code === "unknown_symbol") {
+    if (error.status === 404) {
       this.isUnknown = true;
       render(await unknown(this.symbol, error, this.signal), this.part("header"));
       for (const name of ["controls", "believed", "body", "gaps"]) this.part(name).hidden = true;
@@ -357,72 +328,7 @@ class SymbolView {
     this.chart.setCursor(at);
     this.look(at, "polite");
   }
-
-  async showPanels() {
-    if (this.signal.aborted || this.isUnknown) return;
-    const [bar, gaps, knownAt] = await Promise.all([
-      import("./provenance.js"),
-      import("./gaps.js"),
-      import("./known_at.js"),
-    ]);
-    if (this.signal.aborted) return;
-    this.panels = { bar, gaps, knownAt };
-    this.showBar();
-    knownAt.showKnownAt(this.part("known-at"), this.symbol, this.place, this.signal);
-    gaps.showGaps(this.part("gaps"), this.symbol, this.place, this.signal);
-  }
-
-  showBar() {
-    this.showingBar?.abort();
-    const { session } = this.choice;
-    this.part("body").classList.toggle("with-bar", Boolean(session));
-    this.part("bar").hidden = !session;
-    if (!session) return;
-    this.showingBar = new AbortController();
-    this.panels.bar.showBar(
-      this.part("bar"),
-      this.symbol,
-      session,
-      AbortSignal.any([this.signal, this.showingBar.signal]),
-    );
-    this.part("bar").scrollIntoView({ block: "nearest" });
-  }
-
-  changePanels(before, now) {
-    if (!this.panels.bar) return;
-    if (before.session !== now.session) this.showBar();
-    this.panels.gaps.updateGaps?.(this.place);
-    this.panels.knownAt.updateKnownAt?.(this.place);
-  }
 }
 
 /** Resolves once the next frame is on the screen. */
 const painted = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
-
-const frame = html`<div class="symbol-header"></div>
-  <section class="symbol-controls" aria-label="What the chart shows"></section>
-  <div class="symbol-believed"></div>
-  <div class="symbol-body">
-    <section class="symbol-figure" aria-label="Chart">
-      <div class="symbol-legend" role="region" aria-label="The bar at the cursor"></div>
-      <div class="symbol-state" aria-live="polite"></div>
-      <div
-        class="symbol-chart" role="application" tabindex="0"
-        aria-label="Chart, on its way" aria-describedby="chart-keys"
-      >
-        <div class="symbol-canvas" aria-hidden="true"></div>
-      </div>
-      <div class="symbol-marks"></div>
-      <section class="symbol-known-at" aria-label="As known at"></section>
-      <p class="symbol-hint faint"><span id="chart-keys">
-          <kbd>←</kbd> <kbd>→</kbd> bar by bar, <kbd>Home</kbd> <kbd>End</kbd> first and last,
-          <kbd>+</kbd> <kbd>−</kbd> zoom,
-          <kbd>Enter</kbd> or a click: where the bar comes from.</span>
-        Drawn by TradingView Lightweight Charts™, Copyright © 2026 TradingView, Inc.
-        <a href="https://www.tradingview.com/" rel="noreferrer">https://www.tradingview.com/</a></p>
-      <div class="symbol-table"></div>
-      <div class="symbol-rejections"></div>
-    </section>
-    <section class="symbol-bar" aria-label="Where the bar comes from" hidden></section>
-  </div>
-  <section class="symbol-gaps" aria-label="Gaps"></section>`;
