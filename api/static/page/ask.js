@@ -107,7 +107,8 @@ async function refusal(response) {
   try {
     const answer = JSON.parse(text);
     // /fresh and /ready answer with 503 what is not well.
-    if (answer.checks) return Object.assign(new Refused(response.status, { code: "not_well", message: "Not all checks passed." }), { answer });
+    const notWell = { code: "not_well", message: "Not all checks passed." };
+    if (answer.checks) return Object.assign(new Refused(response.status, notWell), { answer });
     return new Refused(response.status, answer.error, retryAfter);
   } catch {
     return new Refused(response.status, { code: "no_answer", message: `The server answered ${response.status}.` });

@@ -14,9 +14,9 @@ export const count = (value) => (value == null ? NONE : COUNT.format(value));
 /** 1234567 → 1.23M */
 export const compact = (value) => (value == null ? NONE : COMPACT.format(value));
 
-/** A price with as many digits as it needs, at least two. */
-export const price = (value) =>
-  value == null ? NONE : value.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: value < 1 ? 6 : 4 });
+/** A price with as many digits as it needs, at least two, and so many at most. */
+export const price = (value, most = value < 1 ? 6 : 4) =>
+  value == null ? NONE : value.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: most });
 
 /** 0.98765 → 98.77 % */
 export const percent = (value, digits = 2) => (value == null ? NONE : `${(100 * value).toFixed(digits)} %`);
@@ -36,7 +36,8 @@ export function duration(seconds) {
 }
 
 /** How long ago an instant was, as of `now` (milliseconds). */
-export const ago = (text, now) => (text == null ? "never" : `${duration(Math.max(0, (now - Date.parse(text)) / 1000))} ago`);
+export const ago = (text, now) =>
+  text == null ? "never" : `${duration(Math.max(0, (now - Date.parse(text)) / 1000))} ago`;
 
 /** 12345678 bytes → 12.3 MB */
 export function bytes(value) {

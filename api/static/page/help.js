@@ -27,7 +27,9 @@ const template = (keys) => html`<dialog id="help" aria-labelledby="help-title" c
       <thead><tr><th scope="col">Key</th><th scope="col">What it does</th></tr></thead>
       <tbody>${keys.map(([key, what]) => html`<tr><th scope="row"><kbd>${key}</kbd></th><td>${what}</td></tr>`)}</tbody>
     </table>
-    <label class="check"><input type="checkbox" .checked=${singleKeysWork()} @change=${switched} /> Single characters are shortcuts</label>
+    <label class="check">
+      <input type="checkbox" .checked=${singleKeysWork()} @change=${switched} /> Single characters are shortcuts
+    </label>
     <p><button class="primary">Close</button></p>
   </form>
 </dialog>`;

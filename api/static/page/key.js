@@ -27,8 +27,11 @@ const template = (why) => html`<dialog id="key" aria-labelledby="key-title">
     <h2 id="key-title">This server asks for a key</h2>
     <p id="key-why" role="status">${why}</p>
     <label for="key-text">API key</label>
-    <input id="key-text" type="password" autocomplete="off" spellcheck="false" required aria-describedby="key-why key-kept" />
-    <p id="key-kept" class="faint">Kept in this tab only, until it is closed or you forget it. <code>api keys create NAME</code> makes one.</p>
+    <input
+      id="key-text" type="password" autocomplete="off" spellcheck="false" required aria-describedby="key-why key-kept"
+    />
+    <p id="key-kept" class="faint">Kept in this tab only, until it is closed or you forget it.
+      <code>api keys create NAME</code> makes one.</p>
     <p><button class="primary" value="ok">Use it</button> <button value="" formnovalidate>Not now</button></p>
   </form>
 </dialog>`;

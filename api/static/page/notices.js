@@ -51,13 +51,15 @@ function draw() {
   render(
     html`${pause
       ? html`<div class="notice">
-          <p><strong>The server does not answer.</strong> Trying again in ${pause} s; <code>ops up</code> or <code>api</code> starts it.</p>
+          <p><strong>The server does not answer.</strong> Trying again in ${pause} s;
+            <code>ops up</code> or <code>api</code> starts it.</p>
           <button type="button" @click=${knock}>Try now</button>
         </div>`
       : nothing}
     ${wrong && wrong.code !== "server_away"
       ? html`<div class="notice">
-          <p><strong>${wrong.status ? "Refused." : "Something in this page went wrong."}</strong> ${wrong.message ?? String(wrong)}</p>
+          <p><strong>${wrong.status ? "Refused." : "Something in this page went wrong."}</strong>
+            ${wrong.message ?? String(wrong)}</p>
           <button type="button" @click=${() => location.reload()}>Load it again</button>
           <button type="button" @click=${dismiss}>Dismiss</button>
         </div>`

@@ -6,22 +6,26 @@ export const loading = (what = "Loading …") => html`<p class="faint" role="sta
 
 // What a person can do about a refusal that only the operator's hand can mend.
 const REMEDIES = {
-  nothing_projected: html`Run <code>ops up</code>, which fetches and projects; where payloads are archived already, <code>project</code>.`,
+  nothing_projected: html`Run <code>ops up</code>, which fetches and projects; where
+    payloads are archived already, <code>project</code>.`,
   projection_outdated: html`Run <code>project --rebuild</code>; nothing is fetched anew.`,
-  database_away: html`Start the database, or see what <code>DATABASE_URL</code> says; the page answers once it is back.`,
+  database_away: html`Start the database, or see what <code>DATABASE_URL</code> says; the
+    page answers once it is back.`,
 };
 
 /** What is shown in place of an answer; whoever listens to "retry" on the window shows the view again. */
 export const failure = (error) => html`<div class="failure" role="alert">
   <strong>${headline(error)}</strong>
-  <p>${error.message ?? String(error)}</p>
-  ${Object.hasOwn(REMEDIES, error.code) ? html`<p>${REMEDIES[error.code]}</p>` : nothing}
+  ${Object.hasOwn(REMEDIES, error.code)
+    ? html`<p>${error.message.split("; run: ")[0]}</p><p>${REMEDIES[error.code]}</p>`
+    : html`<p>${error.message ?? String(error)}</p>`}
   ${error.status ? html`<p class="faint">${error.status} ${error.code}</p>` : nothing}
   ${mayPass(error) ? html`<button type="button" @click=${retry}>Try again</button>` : nothing}
 </div>`;
 
 const retry = () => dispatchEvent(new Event("retry"));
-const mayPass = ({ status, code }) => code !== "unknown_page" && (!status || status === 401 || status === 429 || status >= 500);
+const mayPass = ({ status, code }) =>
+  code !== "unknown_page" && (!status || status === 401 || status === 429 || status >= 500);
 
 function headline({ status, code }) {
   if (code === "server_away") return "No answer";
@@ -33,16 +37,22 @@ function headline({ status, code }) {
 
 /** A state with its sign, so that nobody needs the colour: kind is good, warn, bad or plain. */
 const SIGNS = { good: "✓", warn: "▲", bad: "✕", plain: "•" };
-export const badge = (kind, text) => html`<span class="badge ${kind}"><span aria-hidden="true">${SIGNS[kind]}</span> ${text}</span>`;
+export const badge = (kind, text) =>
+  html`<span class="badge ${kind}"><span aria-hidden="true">${SIGNS[kind]}</span> ${text}</span>`;
 
 /** A table: columns are [heading, kind] with kind "" or "number"; cells are text or templates. */
-export const table = (caption, columns, rows, empty = "None.") => html`<div class="scroll" tabindex="0" role="group" aria-label=${caption}>
+export const table = (caption, columns, rows, empty = "None.") => html`<div
+  class="scroll" tabindex="0" role="group" aria-label=${caption}
+>
   <table>
     <caption>${caption}</caption>
-    <thead><tr>${columns.map(([heading, kind]) => html`<th scope="col" class=${kind ?? ""}>${heading}</th>`)}</tr></thead>
+    <thead>
+      <tr>${columns.map(([heading, kind]) => html`<th scope="col" class=${kind ?? ""}>${heading}</th>`)}</tr>
+    </thead>
     <tbody>
       ${rows.length
-        ? rows.map((row) => html`<tr>${row.map((cell, at) => html`<td class=${columns[at][1] ?? ""}>${cell}</td>`)}</tr>`)
+        ? rows.map((row) =>
+            html`<tr>${row.map((cell, at) => html`<td class=${columns[at][1] ?? ""}>${cell}</td>`)}</tr>`)
         : html`<tr><td colspan=${columns.length} class="faint">${empty}</td></tr>`}
     </tbody>
   </table>

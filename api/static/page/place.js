@@ -13,7 +13,8 @@ function decoded(text) {
   }
 }
 
-/** Return the address of a view: `link("symbol", "BRK.A", { session: "2024-01-16" })`; what is null or "" is left out. */
+/** Return the address of a view: `link("symbol", "BRK.A", { session: "2024-01-16" })`;
+ * what is null or "" is left out. */
 export function link(view, rest = "", query = {}) {
   const path = view === "home" ? "/" : `/${view}${rest === "" ? "" : `/${encodeURIComponent(rest)}`}`;
   return withQuery(path, query);

@@ -111,7 +111,10 @@ function option(row, at) {
     : row.bars > 0
       ? html`<span class="faint">${count(row.bars)} bars, ${row.first_session} to ${row.last_session}</span>`
       : html`<span class="faint">no bars</span>`;
-  return html`<li id="found-${at}" role="option" aria-selected=${at === state.chosen ? "true" : "false"} @click=${() => open(row.symbol)}>
+  const isChosen = at === state.chosen;
+  return html`<li
+    id="found-${at}" role="option" aria-selected=${isChosen ? "true" : "false"} @click=${() => open(row.symbol)}
+  >
     <bdi><strong>${row.symbol}</strong></bdi> ${row.name ? html`<bdi>${row.name}</bdi>` : nothing} ${facts}
   </li>`;
 }
@@ -135,8 +138,9 @@ function draw() {
         <label for="search-text">Symbol or name</label>
         <p class="line">
           <input
-            id="search-text" type="text" role="combobox" aria-expanded=${isFilled ? "true" : "false"} aria-controls="search-list"
-            aria-autocomplete="list" aria-activedescendant=${isFilled ? `found-${state.chosen}` : nothing} maxlength=${LONGEST_TEXT}
+            id="search-text" type="text" role="combobox" aria-expanded=${isFilled ? "true" : "false"}
+            aria-controls="search-list" aria-autocomplete="list"
+            aria-activedescendant=${isFilled ? `found-${state.chosen}` : nothing} maxlength=${LONGEST_TEXT}
             autocomplete="off" autocapitalize="off" spellcheck="false" autofocus @input=${typed} @keydown=${pressed}
           />
           <button value="">Close</button>

@@ -21,6 +21,7 @@ from sql.connect import Role, open_pool
 from tests.api.access.test_gate import KEYED
 from tests.api.market import NOW, project
 from tests.api.page.conftest import PHONE, WIDE, OpenPage
+from tests.api.page.views import View, look_at
 from tests.api.served import served
 from tests.payloads import archive_all, bar, grouped_response
 from tests.project.tickers_payloads import listed, tickers_response
@@ -332,17 +333,15 @@ async def test_what_the_vendor_says_is_text_and_never_more(browser: Browser, hos
             await _holds(page)
             await page.keyboard.press("Escape")
         for symbol in (f"{MARKUP}2", TURNED, LONG):
-            await page.goto(f"/symbol/{quote(symbol, safe='')}")
+            await look_at(page, View("symbol", f"/symbol/{quote(symbol, safe='')}"))
             await expect(page.get_by_role("heading", level=1).first).to_contain_text(symbol[:60])
-            await page.wait_for_load_state("networkidle")
             await _holds(page)
         for target in (
             f"/audit/{SESSION}",
             "/rules",
             f"/symbol/PLAIN?session={quote(MARKUP)}&timeframe={quote(MARKUP)}",
         ):
-            await page.goto(target)
-            await page.wait_for_load_state("networkidle")
+            await look_at(page, View("any", target))
             await _holds(page)
         assert wrong == []
 

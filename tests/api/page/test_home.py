@@ -1,12 +1,14 @@
 """Home: whether the data is good, in what numbers, what changed, and what ran; on a real ledger and on bad days."""
 
+import asyncio
 import datetime as dt
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import asyncpg
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from archive.runs import finish_run, start_run
 from project.rebuild import catch_up_or_build
@@ -54,7 +56,7 @@ async def test_home_says_whether_the_data_is_good_in_numbers_with_their_trend(pa
             re.compile(r"\w")
         )
     await expect(
-        page.get_by_role("img", name=re.compile(r"^Share of validated bars, \d+ sessions from .+: .+ %"))
+        page.get_by_role("img", name=re.compile(r"^Bars validated, \d+ sessions from .+: .+ %"))
     ).to_be_visible()
     await expect(
         page.get_by_role("img", name=re.compile("^The last .+ nightlies, oldest first: .*complete"))
@@ -62,6 +64,29 @@ async def test_home_says_whether_the_data_is_good_in_numbers_with_their_trend(pa
     changed = page.locator(".home-changes")
     await expect(changed.get_by_role("heading", name="What changed since the last nightly")).to_be_visible()
     await expect(changed).to_contain_text("payloads came")
+
+
+async def test_the_gaps_of_the_whole_market_are_counted_after_everything_else(page: Page) -> None:
+    answered: list[str] = []
+    before: list[str] = []
+    go_on = asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        before.extend(answered)
+        await go_on.wait()
+        await route.continue_()
+
+    page.on("requestfinished", lambda request: answered.append(urlsplit(request.url).path))
+    await page.route("**/api/v1/gaps?*", slowly)
+    await page.goto("/")
+    await expect(page.get_by_role("grid", name="Coverage")).to_be_visible()
+    gaps = page.locator(".home-numbers > li").filter(has=page.get_by_role("heading", name="Gaps"))
+    await expect(gaps.locator(".range")).to_contain_text("Bars missing")
+    await expect(gaps.locator(".value")).to_have_text("…")
+    go_on.set()
+    await expect(gaps).to_contain_text("not fetched yet")
+    asked = {"/fresh", *(f"/api/v1/{name}" for name in ("status", "changes", "runs", "quality", "coverage"))}
+    assert asked <= set(before)
 
 
 async def test_runs_are_sifted_by_kind_and_opened_by_their_address(page: Page) -> None:

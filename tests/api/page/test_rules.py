@@ -50,7 +50,7 @@ async def test_rulesets_and_generations_are_told_of_and_any_two_compared(twice_b
     page = twice_built
     await page.goto("/rules")
     generations = page.get_by_role("group", name="Generations").get_by_role("row")
-    await expect(generations).to_have_text([re.compile("state"), re.compile("live"), re.compile("previous")])
+    await expect(generations).to_have_text([re.compile("State"), re.compile("live"), re.compile("previous")])
     await expect(generations.nth(1)).to_contain_text(LIVE.hash[:12])
     rulesets = page.get_by_role("group", name="Rulesets ever used").get_by_role("row")
     await expect(rulesets).to_have_count(3)

@@ -21,7 +21,7 @@ class View(msgspec.Struct, frozen=True):
 
 HOME = View("home", "/")
 SYMBOL = View("symbol", "/symbol/AAPL?session=2016-06-01", "payload")
-AUDIT = View("audit", "/audit/2016-06-01")
+AUDIT = View("audit", "/audit/2016-06-01?kind=flagged", "it adds up")
 RULES = View("rules", "/rules")
 DRY_RUN = View("dry-run", "/rules/dry-run")
 MISSING = View("missing", "/symbol/NOSUCH")

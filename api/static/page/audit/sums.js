@@ -72,6 +72,6 @@ export function proof({ session, missing, checked, generation }) {
     <dt>Generation</dt>
     <dd><code>${id}</code>, with every payload up to ${count(checkpoint)}</dd>
     <dt>Ruleset</dt>
-    <dd><a href="/rules"><code title=${hash}>${hash.slice(0, 12)}</code></a></dd>
+    <dd><a href=${link("rules", hash)}><code>${hash.slice(0, 12)}</code></a></dd>
   </dl>`;
 }

@@ -1,6 +1,6 @@
 // The cards: what is, as a number, with its trend, its range, and the same in words. It asks nothing.
 import { html, nothing, svg } from "../../vendor/lit-html/lit-html.js";
-import { ago, count, duration, percent } from "../format.js";
+import { ago, count, duration, percent, words as inWords } from "../format.js";
 import { badge, loading, sparkline } from "../parts.js";
 import { link, withQuery } from "../place.js";
 
@@ -8,7 +8,6 @@ const STRIP = 30;
 const SLOTS = 15;
 const WEEK_MS = 7 * 86_400_000;
 const HOUR_MS = 3_600_000;
-const HOLES = ["vendor_hole", "rejected", "not_fetched"];
 
 /** How an outcome of a run is shown: kind, word. */
 export const OUTCOMES = {
@@ -34,9 +33,10 @@ export function cards(answers, problems, lags, now) {
     safeguard("backup", "backups", answers, now),
     safeguard("drill", "drills", answers, now),
   ];
+  const missed = problems.quality ?? problems.gaps;
   return html`<h2>In numbers</h2>
     <ul class="cards home-numbers">${made.map(card)}</ul>
-    ${problems.quality || problems.gaps ? html`<p class="faint">Not all of it came: ${(problems.quality ?? problems.gaps).message}</p>` : nothing}`;
+    ${missed ? html`<p class="faint">Not all of it came: ${missed.message}</p>` : nothing}`;
 }
 
 const card = ({ name, help, value, words, trend, range, href }) => html`<li class="card" title=${help}>
@@ -51,10 +51,12 @@ function freshness({ status, quality }) {
   const help = "The newest session of any bar; the trend is the share of the expected bars that came.";
   if (!status) return { name: "Newest session", help };
   const { newest_session: newest, newest_expected: expected, sessions_behind: behind } = status.freshness;
-  const said = newest == null ? `${expected} is expected` : behind ? `${count(behind)} ${behind === 1 ? "session" : "sessions"} behind ${expected}` : `${expected} is expected: nothing is behind`;
+  const late = behind ? `${count(behind)} ${behind === 1 ? "session" : "sessions"} behind ${expected}` : null;
+  const said = late ?? `${expected} is expected${newest == null ? "" : ": nothing is behind"}`;
   const share = (row) => (row.expected ? Math.min(1, row.bars / row.expected) : null);
-  const seen = trendOf("Share of the expected bars that came", sessionsOf(quality), share, (value) => percent(value, 1));
-  return { name: "Newest session", help, value: newest ?? "none", words: said, href: newest && link("audit", newest), ...seen };
+  const seen = trendOf("Expected bars that came", sessionsOf(quality), share, (value) => percent(value, 1));
+  const href = newest && link("audit", newest);
+  return { name: "Newest session", help, value: newest ?? "none", words: said, href, ...seen };
 }
 
 function validation({ quality, status }) {
@@ -62,26 +64,32 @@ function validation({ quality, status }) {
   if (!quality) return { name: "Validated", help };
   const newest = quality.sessions.findLast((row) => row.bars > 0);
   const all = status?.database.validation_rate_pct;
+  const ofAll = all == null ? "" : `; ${all.toFixed(1)} % of all`;
   return {
     name: "Validated",
     help,
     value: percent(newest?.validation_rate, 1),
-    words: newest ? `of ${count(newest.bars)} bars of ${newest.session}${all == null ? "" : `; ${all.toFixed(1)} % of all`}` : "no bars",
+    words: newest ? `of ${count(newest.bars)} bars of ${newest.session}${ofAll}` : "no bar in the last three months",
     href: newest && link("audit", newest.session, { kind: "flagged" }),
-    ...trendOf("Share of validated bars", quality.sessions, (row) => row.validation_rate, (value) => percent(value, 1)),
+    ...trendOf("Bars validated", quality.sessions, (row) => row.validation_rate, (value) => percent(value, 1)),
   };
 }
 
 function gaps({ gaps: found, quality }) {
-  const help = "Sessions that should have a bar and have none, of all symbols: holes of the vendor, rejected rows, sessions not fetched yet. The trend is what each session misses.";
-  const holes = found && HOLES.reduce((sum, name) => sum + found.counts[name], 0);
-  const words = found && `in ${count(found.total)} symbols; ${count(found.counts.no_trade)} more without a trade`;
+  const help =
+    "Sessions of all symbols that were fetched and should have a bar, and have none: holes of the vendor, and " +
+    "rejected rows. Beside them what was never fetched. The trend is what each session misses.";
   const missing = (row) => Math.max(0, row.expected - row.bars);
-  return { name: "Gaps", help, value: found && count(holes), words, ...trendOf("Bars missing", sessionsOf(quality), missing, count) };
+  const seen = trendOf("Bars missing", sessionsOf(quality), missing, count);
+  if (!found) return { name: "Gaps", help, ...seen };
+  const { vendor_hole: holes, rejected: bad, not_fetched: unfetched } = found.counts;
+  const words = `${count(holes)} holes of the vendor, ${count(bad)} rejected; ${count(unfetched)} more not fetched yet`;
+  return { name: "Gaps", help, value: count(holes + bad), words, ...seen };
 }
 
 function restated({ changes, quality }) {
-  const help = "Bars that were known and of which the vendor now says something else; the trend is by the day on which it did.";
+  const help =
+    "Bars that were known and of which the vendor now says something else; the trend is by the day on which it did.";
   const found = changes?.changed.restated;
   return {
     name: "Restated",
@@ -108,10 +116,13 @@ function rejected({ changes, quality }) {
 }
 
 /** What `since` of the changes is, in words. */
-export const sinceWhat = ({ run: last }) => (last ? `the last ${last.kind.replaceAll("_", " ")}` : "the day before the newest payload");
+export const sinceWhat = ({ run: last }) =>
+  last ? `the last ${inWords(last.kind)}` : "the day before the newest payload";
 
 function lag({ status, quality }, lags) {
-  const help = "Payloads that are archived and not projected yet. The trend is how long after a session's close its first bars came; sessions that came more than a week later, by a backfill, are left out.";
+  const help =
+    "Payloads that are archived and not projected yet. The trend is how long after a session's close its first bars " +
+    "came; sessions that came more than a week later, by a backfill, are left out.";
   const name = "Projection lag";
   if (!status) return { name, help };
   const { lag: waiting } = status.archive;
@@ -120,8 +131,8 @@ function lag({ status, quality }, lags) {
     name,
     help,
     value: waiting === 0 ? "none" : count(waiting),
-    words: `${waiting === 0 ? "no payload waits" : waiting === 1 ? "payload waits" : "payloads wait"}${seen}`,
-    ...trendOf("Hours from close to first bar", sessionsOf(quality), hoursToKnow, (value) => `${value.toFixed(1)} h`),
+    words: `${waiting === 0 ? "no payload" : waiting === 1 ? "payload" : "payloads"} waiting to be projected${seen}`,
+    ...trendOf("Close to first bar", sessionsOf(quality), hoursToKnow, (value) => `${value.toFixed(1)} h`),
   };
 }
 
@@ -132,12 +143,14 @@ function hoursToKnow({ closed_at: closed, known_from: known }) {
 
 function safeguard(kind, many, { status, runs }, now) {
   const name = `Last ${kind}`;
-  const help = kind === "backup" ? "When a backup last ended well." : "When a backup was last restored and found to be the same.";
+  const help =
+    kind === "backup" ? "When a backup last ended well." : "When a backup was last restored and found to be the same.";
   if (!status) return { name, help };
   const last = status[`last_${kind}`];
   if (!last) return { name, help, value: badge("warn", "never"), words: html`run <code>ops ${kind}</code>` };
   const { trend, range, href } = run(name, kind, many, runs, now);
-  const state = last.passed ? "passed" : last.passed === false ? "failed" : "has not ended";
+  const ends = { true: ["good", "passed"], false: ["bad", "failed"] };
+  const [sign, state] = ends[last.passed] ?? ["plain", "has not ended"];
   const value = last.last_passed_at ? ago(last.last_passed_at, now) : "none passed";
   return {
     name,
@@ -146,7 +159,7 @@ function safeguard(kind, many, { status, runs }, now) {
     range,
     href,
     value,
-    words: html`${badge(last.passed ? "good" : last.passed === false ? "bad" : "plain", `last ${state}`)} ${last.error ?? nothing}`,
+    words: html`${badge(sign, `last ${state}`)} ${last.error ?? nothing}`,
   };
 }
 
@@ -156,7 +169,7 @@ function run(name, kind, many, runs, now) {
   const href = withQuery("/", { kind });
   const [last, ...others] = runs.runs.filter((each) => each.kind === kind);
   if (!last) return { name, help, value: badge("warn", "never"), words: html`run <code>ingest ${kind}</code>`, href };
-  const took = last.finished_at ? `, took ${duration((Date.parse(last.finished_at) - Date.parse(last.started_at)) / 1000)}` : "";
+  const took = last.finished_at ? `, took ${tookOf(last)}` : "";
   return {
     name,
     help,
@@ -167,13 +180,17 @@ function run(name, kind, many, runs, now) {
   };
 }
 
+/** How long a run took. */
+export const tookOf = ({ started_at: from, finished_at: to }) =>
+  duration(to && (Date.parse(to) - Date.parse(from)) / 1000);
+
 /** A run's outcome with its sign. */
 export function outcome(of) {
   const [kind, word] = OUTCOMES[of.outcome] ?? ["plain", of.outcome];
   return badge(kind, word);
 }
 
-/** The last runs as marks in a row: full where complete, half where incomplete, crossed where it failed, hollow else. */
+/** The last runs as marks in a row: full where complete, half where incomplete, crossed where failed, hollow else. */
 function strip(many, runs) {
   const kinds = runs.map((each) => OUTCOMES[each.outcome]?.[0] ?? "plain");
   const tally = Object.values(OUTCOMES)
@@ -181,9 +198,11 @@ function strip(many, runs) {
     .filter(([, found]) => found > 0)
     .map(([word, found]) => `${found} ${word}`)
     .join(", ");
-  const label = `The last ${runs.length} ${many}, oldest first: ${runs.map((each) => OUTCOMES[each.outcome]?.[1] ?? each.outcome).join(", ")}`;
+  const ends = runs.map((each) => OUTCOMES[each.outcome]?.[1] ?? each.outcome).join(", ");
+  const label = `The last ${runs.length} ${many}, oldest first: ${ends}`;
+  const box = `0 0 ${10 * Math.max(SLOTS, runs.length)} 20`;
   return {
-    trend: html`<svg class="strip" viewBox="0 0 ${10 * Math.max(SLOTS, runs.length)} 20" preserveAspectRatio="xMinYMid" role="img" aria-label=${label}>
+    trend: html`<svg class="strip" viewBox=${box} preserveAspectRatio="xMinYMid" role="img" aria-label=${label}>
       ${kinds.map((kind, at) => mark(kind, 10 * at))}
     </svg>`,
     range: `last ${runs.length}: ${tally}`,
@@ -216,9 +235,9 @@ function trendOf(what, rows, valueOf, show, unit = "sessions") {
   const known = values.filter((value) => value != null);
   if (known.length < 2) return {};
   const range = rangeOf(known, show);
-  const from = rows[0].session;
-  const label = `${what}, ${known.length} ${unit} from ${from} to ${rows.at(-1).session}: ${range}, at last ${show(known.at(-1))}`;
-  return { trend: sparkline(values, label), range: `${known.length} ${unit}: ${range}` };
+  const when = `${known.length} ${unit} from ${rows[0].session} to ${rows.at(-1).session}`;
+  const label = `${what}, ${when}: ${range}, at last ${show(known.at(-1))}`;
+  return { trend: sparkline(values, label), range: `${what}: ${range}, ${known.length} ${unit}` };
 }
 
 function rangeOf(values, show) {

@@ -6,6 +6,8 @@ import { sinceWhat } from "./cards.js";
 import { link, withQuery } from "../place.js";
 
 const SESSIONS = 5;
+const EXACT = 6; // digits: some restatements are of the last of them
+const LEAST_CHANGE = 0.00005; // of which two digits of a percentage tell
 
 /** The section on what changed. */
 export function changes(answer) {
@@ -19,18 +21,25 @@ export function changes(answer) {
     stated("split", changed.splits, (row) => `${row.split_to} for ${row.split_from}`),
     stated("dividend", changed.dividends, (row) => `${row.cash_amount} ${row.currency ?? ""}`),
   ];
+  const none = items.filter((each) => !isThere(each)).map((each) => each.none);
   return html`<h2>What changed since ${sinceWhat(answer)}</h2>
     <p class="faint">
-      ${run ? html`It began ${time(run.started_at)}; <a href=${withQuery("/", { run: run.run_id })}>what it did</a>. ` : html`Since ${time(since)}. `}
+      ${run
+        ? html`It began ${time(run.started_at)}; <a href=${withQuery("/", { run: run.run_id })}>what it did</a>. `
+        : html`Since ${time(since)}. `}
       ${count(payloads)} ${payloads === 1 ? "payload" : "payloads"} came and ${payloads === 1 ? "is" : "are"} projected.
     </p>
     <ul class="changes">${items.filter(isThere).map(item)}</ul>
-    ${items.every(isThere) ? nothing : html`<p class="faint">No ${either(items.filter((each) => !isThere(each)).map((each) => each.none))}.</p>`}`;
+    ${none.length ? html`<p class="faint">No ${either(none)}.</p>` : nothing}`;
 }
 
 const item = ({ number, what, rows, rest }) => html`<li>
   <p><strong>${number}</strong> ${what}</p>
-  ${rows?.length ? html`<ul class="first">${rows.map((row) => html`<li>${row}</li>`)}${rest ? html`<li class="faint">${rest}</li>` : nothing}</ul>` : nothing}
+  ${rows?.length
+    ? html`<ul class="first">
+        ${rows.map((row) => html`<li>${row}</li>`)} ${rest ? html`<li class="faint">${rest}</li>` : nothing}
+      </ul>`
+    : nothing}
 </li>`;
 
 const isThere = ({ number }) => number !== "0";
@@ -40,12 +49,16 @@ const bar = (symbol, session) => html`<a href=${link("symbol", symbol, { session
 const more = (all, shown) => (all > shown ? `and ${count(all - shown)} more` : null);
 
 function newBars({ count: found, counted_from: floor, sessions_count: sessions, sessions: newest }) {
+  const shown = newest.slice(0, SESSIONS);
+  const rest = more(sessions, shown.length);
+  const within = sessions ? ` in ${count(sessions)} ${plural(sessions, "session")}` : "";
+  const beyond = floor ? `; those before ${floor} are too many to be counted here` : "";
   return {
     none: "new bars",
     number: `${floor ? "≥ " : ""}${count(found)}`,
-    what: html`new ${plural(found, "bar")}${sessions ? ` in ${count(sessions)} ${plural(sessions, "session")}` : ""}${floor ? `; those before ${floor} are too many to be counted here` : ""}`,
-    rows: newest.slice(0, SESSIONS).map((row) => html`<a href=${link("audit", row.session)}>${row.session}</a> ${count(row.bars)}`),
-    rest: more(sessions, Math.min(SESSIONS, newest.length)) && `${more(sessions, Math.min(SESSIONS, newest.length))} ${plural(sessions - SESSIONS, "session")}`,
+    what: `new ${plural(found, "bar")}${within}${beyond}`,
+    rows: shown.map((row) => html`<a href=${link("audit", row.session)}>${row.session}</a> ${count(row.bars)}`),
+    rest: rest && `${rest} ${plural(sessions - shown.length, "session")}`,
   };
 }
 
@@ -56,10 +69,12 @@ function flagged({ session, bars, count: found, not_validated: bad, rules, rows 
   return {
     none: `bars of ${session} flagged`,
     number: count(found),
-    what: html`of ${count(bars)} bars of <a href=${to({})}>${session}</a> are flagged (failed a rule), ${count(bad)} not validated${failed.map(
-      ([name, number], at) => html`${at ? ", " : ": "}<a href=${to({ rule: name })}>${words(name)}</a> ${count(number)}`,
-    )}`,
-    rows: rows.map((row) => html`${bar(row.symbol, session)} ${row.quality_score.toFixed(2)} ${row.failed_rules.map(words).join(", ")}`),
+    what: html`of ${count(bars)} bars of <a href=${to({})}>${session}</a> are flagged (failed a rule), ${count(bad)} not
+      validated${failed.map(([name, number], at) =>
+        html`${at ? ", " : ": "}<a href=${to({ rule: name })}>${words(name)}</a> ${count(number)}`,
+      )}`,
+    rows: rows.map(({ symbol, quality_score: score, failed_rules: rules }) =>
+      html`${bar(symbol, session)} ${score.toFixed(2)} ${rules.map(words).join(", ")}`),
     rest: more(found, rows.length),
   };
 }
@@ -81,7 +96,8 @@ function restated({ count: found, sessions_count: sessions, last_session: last, 
     none: "bars restated",
     number: count(found),
     what: html`${plural(found, "bar")} restated${sessions
-      ? html` in ${count(sessions)} ${plural(sessions, "session")}, the newest <a href=${link("audit", last, { kind: "restated" })}>${last}</a>`
+      ? html` in ${count(sessions)} ${plural(sessions, "session")}, the newest
+          <a href=${link("audit", last, { kind: "restated" })}>${last}</a>`
       : nothing}`,
     rows: rows.map((row) => html`${bar(row.symbol, row.session)} ${row.session} ${restatement(row)}`),
     rest: more(found, rows.length),
@@ -90,7 +106,8 @@ function restated({ count: found, sessions_count: sessions, last_session: last, 
 
 function restatement({ old_close: old, new_close: close, changed }) {
   if (!changed.includes("close")) return changed.map(words).join(", ");
-  return `close ${price(old)} → ${price(close)}${old > 0 ? ` (${change(close / old - 1)})` : ""}`;
+  const by = old > 0 && Math.abs(close / old - 1) >= LEAST_CHANGE ? ` (${change(close / old - 1)})` : "";
+  return `close ${price(old, EXACT)} → ${price(close, EXACT)}${by}`;
 }
 
 function rejections({ count: found, reasons, rows }) {
@@ -101,7 +118,8 @@ function rejections({ count: found, reasons, rows }) {
     what: `${plural(found, "row")} rejected${why ? `: ${why}` : ""}`,
     rows: rows.map((row) => html`${row.symbol ?? "–"} ${row.session
       ? html`<a href=${link("audit", row.session, { kind: "rejected" })}>${row.session}</a>`
-      : html`<a href="/api/v1/payloads/${row.archive_seq}/facts">payload ${row.archive_seq}</a>`} ${row.reasons.map(words).join(", ")}`),
+      : html`<a href="/api/v1/payloads/${row.archive_seq}/facts">payload ${row.archive_seq}</a>`}
+      ${row.reasons.map(words).join(", ")}`),
     rest: more(found, rows.length),
   };
 }
@@ -110,6 +128,6 @@ const stated = (what, { count: found, rows }, say) => ({
   none: `${what}s stated`,
   number: count(found),
   what: `${plural(found, what)} stated`,
-  rows: rows.map((row) => html`<a href=${link("symbol", row.symbol, { session: row.ex_date })}>${row.symbol}</a> ${row.ex_date} ${say(row)}`),
+  rows: rows.map((row) => html`${bar(row.symbol, row.ex_date)} ${row.ex_date} ${say(row)}`),
   rest: more(found, rows.length),
 });

@@ -155,8 +155,8 @@ const heat = ({ months, rows, judged_up_to: judged }, isLoading) => html`
     </table>
   </div>
   <p id="heat-line" class="heat-line">${START}</p>
-  <p id="heat-help" class="faint">A month shows the first that is true of missing, rejected, flagged and whole; Enter or a
-    click shows its days. A missing bar is believed up to ${judged}.</p>`;
+  <p id="heat-help" class="faint">A month shows the first that is true of missing, rejected, flagged and whole; Enter or
+    a click shows its days. A missing bar is believed up to ${judged}.</p>`;
 
 const meaning = ([name, [sign, said, why]]) =>
   html`<li title=${why}><span class="heat-sign ${name}" aria-hidden="true">${sign}</span> ${said}</li>`;

@@ -1,6 +1,6 @@
 // Home: is my data good today? It asks, keeps the answers, and asks again every minute while somebody looks; what is
 // made of them is in verdict.js, cards.js, changes.js and runs.js.
-import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
+import { html, render } from "../../vendor/lit-html/lit-html.js";
 import { ask } from "../ask.js";
 import { showCoverage, updateCoverage } from "./coverage.js";
 import { cards } from "./cards.js";
@@ -28,7 +28,8 @@ export async function show(place, root, signal) {
   showRuns(state.parts.runs, place, signal);
   draw();
   refreshEveryMinute(signal);
-  await Promise.all([refresh(), showCoverage(state.parts.coverage, place, signal)]);
+  state.covered = showCoverage(state.parts.coverage, place, signal);
+  await refresh();
 }
 
 /** Show what the address names now. */
@@ -57,23 +58,25 @@ function refreshEveryMinute(signal) {
 async function refresh() {
   const of = state;
   of.lookedAt = Date.now();
-  await Promise.all([
+  const others = [
     read(of, "fresh", "/fresh", {}, (answer) => answer),
-    read(of, "status", "/api/v1/status", {}, keepLag).then(() => refreshTrends(of)),
     read(of, "changes", "/api/v1/changes", {}, keepClock),
     read(of, "runs", "/api/v1/runs", { limit: RUNS }, tellRuns),
-  ]);
+    of.covered,
+  ];
+  await read(of, "status", "/api/v1/status", {}, keepLag);
+  await refreshTrends(of, others);
 }
 
-async function refreshTrends(of) {
+/** Ask for the trends, and after all `others` for the gaps: to count the whole market's may take a server seconds. */
+async function refreshTrends(of, others) {
   const { generation, archive, freshness } = of.answers.status ?? {};
   const projected = generation && `${generation.generation_id} ${archive.checkpoint} ${freshness.newest_expected}`;
   if (of.signal.aborted || !projected || projected === of.read) return;
   of.read = projected;
-  await Promise.all([
-    read(of, "quality", "/api/v1/quality", { start: daysBefore(freshness.newest_expected, SESSIONS_DAYS) }, (answer) => answer),
-    read(of, "gaps", "/api/v1/gaps", { limit: 1 }, (answer) => answer),
-  ]);
+  const start = daysBefore(freshness.newest_expected, SESSIONS_DAYS);
+  await Promise.all([...others, read(of, "quality", "/api/v1/quality", { start }, (answer) => answer)]);
+  await read(of, "gaps", "/api/v1/gaps", { limit: 1 }, (answer) => answer);
   // What did not come is asked for again next time.
   if (of.problems.quality || of.problems.gaps) of.read = null;
 }
@@ -116,9 +119,9 @@ function draw() {
   const { parts, answers, problems, lags } = state;
   const isEmpty = problems.status?.code === "nothing_projected";
   render(verdict(answers, problems, now()), parts.verdict);
-  render(isEmpty ? nothing : cards(answers, problems, lags, now()), parts.cards);
-  render(isEmpty ? nothing : changed(), parts.changes);
-  parts.coverage.hidden = isEmpty;
+  render(cards(answers, problems, lags, now()), parts.cards);
+  render(changed(), parts.changes);
+  for (const name of ["cards", "changes", "coverage"]) parts[name].hidden = isEmpty;
 }
 
 function changed() {

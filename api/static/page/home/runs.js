@@ -1,21 +1,25 @@
 // The runs: what ran and how it ended, by kind, page by page, and one of them in full; kind and run are in the address.
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { ask } from "../ask.js";
-import { bytes, count, duration, time, words } from "../format.js";
-import { outcome } from "./cards.js";
+import { bytes, count, time, words } from "../format.js";
+import { outcome, tookOf } from "./cards.js";
 import { failure, loading, table } from "../parts.js";
 import { here, setQuery, withQuery } from "../place.js";
 
 const SHOWN = 15;
 const PAGE = 100;
 const KINDS = ["nightly", "backfill", "flat_files", "backup", "drill", "scrub", "spot-check"];
-const COLUMNS = [["Run"], ["Started", "nowrap"], ["Took", "number"], ["Ended"], ["Requests", "number"], ["Rows", "number"], ["Came", "number"]];
+const COLUMNS = [
+  ["Run"], ["Started", "nowrap"], ["Took", "number"], ["Ended"], ["Requests", "number"],
+  ["Rows", "number"], ["Came", "number"],
+];
 
 let state = {};
 
 /** Show the runs; those of all kinds are told by `tellNewRuns`, those of one are asked for here. */
 export function showRuns(root, place, signal) {
-  state = { root, signal, kind: null, all: null, rows: null, cursor: null, shown: SHOWN, run: null, details: null, problem: null };
+  const nothingYet = { kind: null, all: null, rows: null, cursor: null, run: null, details: null, problem: null };
+  state = { ...nothingYet, root, signal, shown: SHOWN };
   updateRuns(place);
 }
 
@@ -36,18 +40,20 @@ export function updateRuns(place) {
 /** Take the newest runs of all kinds in; rows that are shown already stay. */
 export function tellNewRuns(answer) {
   state.all = answer;
-  if (state.kind === null && (state.rows === null || state.rows.length <= answer.runs.length)) Object.assign(state, firstOf(answer));
+  const isFirst = state.rows === null || state.rows.length <= answer.runs.length;
+  if (state.kind === null && isFirst) Object.assign(state, firstOf(answer));
   else if (state.rows !== null) {
     const newer = answer.runs.filter((run) => !state.kind || run.kind === state.kind);
     const told = new Set(newer.map((run) => run.run_id));
-    state.rows = [...newer, ...state.rows.filter((run) => !told.has(run.run_id))].sort((one, other) => other.started_at.localeCompare(one.started_at));
+    state.rows = [...newer, ...state.rows.filter((run) => !told.has(run.run_id))];
+    state.rows.sort((one, other) => other.started_at.localeCompare(one.started_at));
   }
-  if (state.details && newest(answer, state.run)?.outcome !== state.details.run.outcome && newest(answer, state.run)) readRun(state.run);
+  const opened = answer.runs.find((run) => run.run_id === state.run);
+  if (opened && state.details && opened.outcome !== state.details.run.outcome) readRun(state.run);
   draw();
 }
 
 const firstOf = (answer) => ({ rows: answer?.runs ?? null, cursor: answer?.next_cursor ?? null });
-const newest = (answer, run) => answer.runs.find((row) => row.run_id === run);
 
 async function readPage() {
   const of = state;
@@ -106,29 +112,35 @@ function draw() {
 
 function listed() {
   const { kind, rows, shown, cursor } = state;
-  const empty = kind ? `There was no ${words(kind)} yet.` : html`Nothing ran yet; <code>ingest nightly</code> is what should run every night.`;
-  return html`${table(`${kind ? words(kind) : "All"} runs, newest first`, COLUMNS, rows.slice(0, shown).map(line), empty)}
-    ${rows.length > shown || cursor ? html`<button type="button" @click=${showMore}>Show more runs</button>` : nothing}`;
+  const empty = kind
+    ? `There was no ${words(kind)} yet.`
+    : html`Nothing ran yet; <code>ingest nightly</code> is what should run every night.`;
+  const caption = `${kind ? words(kind) : "All"} runs, newest first`;
+  return html`${table(caption, COLUMNS, rows.slice(0, shown).map(line), empty)}
+    ${rows.length > shown || cursor
+      ? html`<button type="button" @click=${showMore}>Show more runs</button>`
+      : nothing}`;
 }
 
 const line = (run) => [
-  html`<a href=${withQuery("/", { ...Object.fromEntries(here().query), run: run.run_id })} aria-current=${run.run_id === state.run ? "true" : nothing}>${words(run.kind)}<span class="sr-only"> of ${time(run.started_at)}</span></a>`,
+  html`<a
+    href=${withQuery("/", { ...Object.fromEntries(here().query), run: run.run_id })}
+    aria-current=${run.run_id === state.run ? "true" : nothing}
+  >${words(run.kind)}<span class="sr-only"> of ${time(run.started_at)}</span></a>`,
   time(run.started_at),
-  took(run),
-  html`${outcome(run)}${run.failed ? html` ${count(run.failed)} not got` : nothing}${run.stopped_by ? html` ${run.stopped_by}` : nothing}`,
+  tookOf(run),
+  html`${outcome(run)} ${run.failed ? `${count(run.failed)} not got` : nothing} ${run.stopped_by ?? nothing}`,
   count(run.requests),
   count(run.rows),
   bytes(run.body_bytes),
 ];
-
-const took = (run) => duration(run.finished_at && (Date.parse(run.finished_at) - Date.parse(run.started_at)) / 1000);
 
 function inFull({ run, error, plan, result, steps }) {
   return html`<section class="run" aria-labelledby="run-title">
     <h3 id="run-title" tabindex="-1">${words(run.kind)} of ${time(run.started_at)} ${outcome(run)}</h3>
     ${error ? html`<p class="failure">${error}</p>` : nothing}
     <dl>
-      ${fact("run", run.run_id)} ${fact("took", took(run))}
+      ${fact("run", run.run_id)} ${fact("took", tookOf(run))}
       ${Object.entries({ ...plan, ...result })
         .filter(([name]) => name !== "run_id" && name !== "error")
         .map(([name, value]) => fact(words(name), said(value)))}
@@ -157,6 +169,6 @@ function said(value) {
   if (value === null || value === "") return "–";
   if (typeof value === "number") return count(value);
   if (Array.isArray(value)) return value.length ? value.map(said).join(", ") : "none";
-  if (typeof value === "object") return Object.entries(value).map(([name, each]) => `${name} ${said(each)}`).join(", ") || "none";
-  return String(value);
+  if (typeof value !== "object") return String(value);
+  return Object.entries(value).map(([name, each]) => `${name} ${said(each)}`).join(", ") || "none";
 }

@@ -1,4 +1,4 @@
-// The verdict: one sentence with a sign, made of named checks, each with what was found and what to do. It asks nothing.
+// The verdict: a sentence with a sign, made of named checks, each with what was found and what to do. It asks nothing.
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { ago, count, percent, time, words } from "../format.js";
 import { badge, failure, loading } from "../parts.js";
@@ -21,12 +21,14 @@ const SAFEGUARDS = [
 ];
 const USUAL_DROP = 0.05;
 const DAY_MS = 86_400_000;
-const START = "run: ops up, which sets everything up, fetches and projects; where payloads are archived already: project";
+const NOTHING = "nothing_projected";
+const START =
+  "run: ops up, which sets everything up, fetches and projects; where payloads are archived already: `project`";
 
 /** The verdict; `now` in milliseconds. */
 export function verdict(answers, problems, now) {
   if (problems.fresh && !answers.fresh) return failure(problems.fresh);
-  if (!answers.fresh) return loading("Looking …");
+  if (!answers.fresh || !(answers.status || problems.status)) return loading("Looking …");
   const checks = [...freshness(answers.fresh), ...validation(answers.quality), ...safeguards(answers.status, now)];
   const failed = checks.filter((check) => check.kind !== "good");
   const passed = checks.filter((check) => check.kind === "good");
@@ -36,7 +38,10 @@ export function verdict(answers, problems, now) {
     ${answers.status ? html`<p class="faint">${size(answers)}</p>` : nothing}
     ${failed.length ? list(failed) : nothing}
     ${passed.length
-      ? html`<details><summary>${count(passed.length)} ${passed.length === 1 ? "check" : "checks"} passed</summary>${list(passed)}</details>`
+      ? html`<details>
+          <summary>${count(passed.length)} ${passed.length === 1 ? "check" : "checks"} passed</summary>
+          ${list(passed)}
+        </details>`
       : nothing}
   </section>`;
 }
@@ -45,20 +50,26 @@ function sentence(kind, failed, fresh) {
   const names = (each) => failed.filter((check) => check.kind === each).map((check) => check.name).join(", ");
   if (isEmpty(fresh)) return html`<span aria-hidden="true">✕</span> <strong>Not good:</strong> there is no data yet.`;
   if (kind === "bad") return html`<span aria-hidden="true">✕</span> <strong>Not good:</strong> ${names("bad")}.`;
-  if (kind === "warn") return html`<span aria-hidden="true">▲</span> <strong>Look here:</strong> ${names("warn")}. The data itself is as new as it should be.`;
-  return html`<span aria-hidden="true">✓</span> <strong>Good:</strong> ${fresh.newest_session} is the newest session, as it should be.`;
+  if (kind === "warn") {
+    return html`<span aria-hidden="true">▲</span> <strong>Look here:</strong> ${names("warn")}. The data itself is as
+      new as it should be.`;
+  }
+  return html`<span aria-hidden="true">✓</span> <strong>Good:</strong> ${fresh.newest_session} is the
+    newest session, as it should be.`;
 }
 
-const isEmpty = (fresh) => fresh.checks.some((check) => check.value === "nothing_projected");
+const isEmpty = (fresh) => fresh.checks.some((check) => check.value === NOTHING);
 
 const size = ({ status: { database } }) =>
-  `${count(database.symbols_available)} symbols, ${count(database.total_records)} bars up to ${database.latest_data ?? "none"}, ` +
+  `${count(database.symbols_available)} symbols, ${count(database.total_records)} bars ` +
+  `up to ${database.latest_data ?? "none"}, ` +
   `${database.validation_rate_pct == null ? "–" : `${database.validation_rate_pct.toFixed(2)} %`} of them validated.`;
 
 const list = (checks) => html`<ul class="checks">
   ${checks.map(
     (check) => html`<li>
-      ${badge(check.kind, check.name)} <span>${spoken(check.message)}${check.href ? html` <a href=${check.href}>Look at it</a>` : nothing}</span>
+      ${badge(check.kind, check.name)}
+      <span>${spoken(check.message)}${check.href ? html` <a href=${check.href}>Look at it</a>` : nothing}</span>
       ${check.todo ? html`<span class="todo">What to do: ${spoken(check.todo)}</span>` : nothing}
     </li>`,
   )}
@@ -75,8 +86,8 @@ function freshness({ checks }) {
   return checks.map(({ name, status, value, message, todo }) => ({
     name: NAMES[name] ?? words(name),
     kind: KINDS[status] ?? "warn",
-    message,
-    todo: value === "nothing_projected" ? START : todo,
+    message: value === NOTHING ? "nothing is projected yet" : message,
+    todo: value === NOTHING ? START : todo,
   }));
 }
 
@@ -91,9 +102,12 @@ function validation(quality) {
   return [{
     name: "validation",
     kind: isLow ? "warn" : "good",
-    message: `${percent(newest.validation_rate, 1)} of the bars of ${newest.session} are validated; ${percent(usual, 1)} is usual.`,
+    message: `${percent(newest.validation_rate, 1)} of the bars of ${newest.session} are validated; ` +
+      `${percent(usual, 1)} is usual.`,
     href: link("audit", newest.session, { kind: "flagged" }),
-    todo: isLow ? "look at the bars that failed a rule; if the vendor erred, it will restate them, and the next nights ask again" : null,
+    todo: isLow
+      ? "look at the bars that failed a rule; if the vendor erred, it will restate them, and the next nights ask again"
+      : null,
   }];
 }
 
@@ -107,12 +121,14 @@ function safeguard(name, days, todo, last, now) {
   if (!last) return { name: label, kind: "warn", message: `There was no ${name} yet.`, todo };
   const { finished_at: finished, last_passed_at: passed } = last;
   const isOld = passed == null || now - Date.parse(passed) > days * DAY_MS;
-  const good = passed ? `The last good one ended ${time(passed)}, ${ago(passed, now)}.` : "None ever passed.";
+  const good = passed ? `The last good one ended ${time(passed)}, ${ago(passed, now)}.` : "None has passed yet.";
   if (last.passed === false) {
     const kind = isOld || name === "scrub" ? "bad" : "warn";
     return { name: label, kind, message: `It failed: ${last.error ?? "it does not say why"}. ${good}`, todo };
   }
   if (!isOld) return { name: label, kind: "good", message: good };
-  const message = finished === null ? `One began ${ago(last.started_at, now)} and has not ended. ${good}` : `${good} One every ${days} days is wanted.`;
+  const message = finished === null
+    ? `One began ${ago(last.started_at, now)} and has not ended. ${good}`
+    : `${good} One is due every ${days} days.`;
   return { name: label, kind: "warn", message, todo };
 }

@@ -93,7 +93,7 @@ function draw() {
         </fieldset>
         <h2>Rules</h2>
         <p class="faint">A score starts at 1 and loses the penalty of each failed rule; of the rules of one group that
-          fail only the dearest counts.</p>
+          fail only the largest penalty counts.</p>
         <div class="rule-grid">${edits.rules.map(rule)}</div>
         <p class="controls run-line">
           <button id="run" class="primary" ?disabled=${isRunning || problem !== null}>Dry run</button>
@@ -148,7 +148,8 @@ function input(field) {
   return html`<div class="edit ${field.isEdited ? "edited" : ""}">
     <label for=${id}>${field.label}</label>
     <input
-      id=${id} type="text" inputmode="decimal" autocomplete="off" spellcheck="false" .value=${field.given} @input=${typed}
+      id=${id} type="text" inputmode="decimal" autocomplete="off" spellcheck="false"
+      .value=${field.given} @input=${typed}
       aria-invalid=${field.problem ? "true" : "false"} aria-describedby="${id}-note"
     />
     <span id="${id}-note" class="note">${note(field)}</span>

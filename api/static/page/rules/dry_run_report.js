@@ -44,29 +44,29 @@ export const report = (answer, seconds, said, say) => {
     <h3>How these rules differ from the live ones</h3>
     ${differenceTable(
       answer.differences,
-      `live: ${short(changes.ruleset_before)}`,
-      `tried: ${short(changes.ruleset_after)}`,
+      `Live: ${short(changes.ruleset_before)}`,
+      `Tried: ${short(changes.ruleset_after)}`,
     )}
     ${promotion(answer, said, say)}
   </section>`;
 };
 
 const RULE_COLUMNS = [
-  "now",
-  "then",
-  "newly failing",
-  "of those, no longer validated",
-  "no longer failing",
-  "of those, newly validated",
+  "Now",
+  "Then",
+  "Newly failing",
+  "Of those, no longer validated",
+  "No longer failing",
+  "Of those, newly validated",
 ];
 const SAMPLE_COLUMNS = [
-  ["bar"],
-  ["change"],
-  ["score", "number"],
-  ["fails now"],
-  ["would fail"],
-  ["gap", "number"],
-  ["volume ratio", "number"],
+  ["Bar"],
+  ["Change"],
+  ["Score", "number"],
+  ["Fails now"],
+  ["Would fail"],
+  ["Gap", "number"],
+  ["Volume ratio", "number"],
 ];
 const MANY = 12;
 
@@ -90,7 +90,7 @@ function verdict({ changes, max_change: most, within_budget: within }) {
 const details = (changes) => html`
   ${table(
     "By rule: bars that fail it",
-    [["rule"], ...RULE_COLUMNS.map((heading) => [heading, "number"])],
+    [["Rule"], ...RULE_COLUMNS.map((heading) => [heading, "number"])],
     Object.entries(changes.by_rule).map(([name, rule]) => [
       name, count(rule.before), count(rule.after), count(rule.newly_failing), count(rule.no_longer_validated),
       count(rule.no_longer_failing), count(rule.newly_validated),
@@ -100,7 +100,8 @@ const details = (changes) => html`
     "Some of the bars that change",
     SAMPLE_COLUMNS,
     changes.samples.map((sample) => [
-      html`<a href=${link("symbol", sample.ticker, { session: sample.session })}>${sample.ticker} ${sample.session}</a>`,
+      html`<a href=${link("symbol", sample.ticker, { session: sample.session })}
+        >${sample.ticker} ${sample.session}</a>`,
       words(sample.kind) + (sample.restated.length ? `: ${sample.restated.join(", ")}` : ""),
       `${price(sample.score_before)} → ${price(sample.score_after)}`,
       failing(sample.rules_before),

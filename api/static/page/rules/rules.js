@@ -50,7 +50,7 @@ async function showAll() {
       <h2>Rulesets</h2>
       ${table(
         "Rulesets ever used, the newest first",
-        [["ruleset"], ["first used"], ["state"], ["runs here"], ["rules", "number"]],
+        [["Ruleset"], ["First used"], ["State"], ["Runs here"], ["Rules", "number"]],
         newest.map((each) => [
           rulesetLink(each.hash),
           time(each.recorded_at),
@@ -71,16 +71,18 @@ const NEXT = {
   complete: "The next generation is complete, and not live yet.",
 };
 
-const CONTENT = "Of what is believed of prices: equal content, equal hash.";
+const CONTENT = "Hash of all bars: equal content, equal hash.";
+
+const OTHER_VERSION = badge("warn", "built by another version of the software");
 
 const generationTable = ({ live, next, previous }) =>
   table(
     "Generations: all bars, by one ruleset and one calendar",
-    [["state"], ["ruleset"], ["payloads up to", "number"], ["built"], ["caught up"], ["content hash"], ["calendar"]],
+    [["State"], ["Ruleset"], ["Payloads up to", "number"], ["Built"], ["Caught up"], ["Content hash"], ["Calendar"]],
     [["live", live], ["next", next], ["previous", previous]]
       .filter(([, generation]) => generation !== null)
       .map(([name, generation]) => [
-        html`${role(name)} ${generation.readable ? nothing : badge("warn", "of another shape")}`,
+        html`${role(name)} ${generation.readable ? nothing : OTHER_VERSION}`,
         rulesetLink(generation.ruleset_hash),
         count(generation.checkpoint),
         time(generation.built_at),
@@ -154,17 +156,17 @@ function drawOne() {
         <a href=${link("rules", DRY_RUN, { base: hash })}>Dry run: edit these rules</a>
       </p>
       <dl class="ruleset-facts">
-        <div><dt>hash</dt><dd><code>${hash}</code></dd></div>
-        <div><dt>first used</dt><dd>${time(one.ruleset.recorded_at)}</dd></div>
-        <div><dt>state</dt><dd>${roles(one.ruleset)}</dd></div>
-        <div><dt>runs here</dt><dd>${runs(one.ruleset)}</dd></div>
-        <div><dt>validated from</dt><dd>a score of ${one.validated_from}</dd></div>
-        <div><dt>volume's median</dt><dd>of ${count(one.volume_window)} sessions</dd></div>
-        <div><dt>test tickers</dt><dd>${one.test_tickers.join(", ") || "none"}</dd></div>
+        <div><dt>Hash</dt><dd><code>${hash}</code></dd></div>
+        <div><dt>First used</dt><dd>${time(one.ruleset.recorded_at)}</dd></div>
+        <div><dt>State</dt><dd>${roles(one.ruleset)}</dd></div>
+        <div><dt>Runs here</dt><dd>${runs(one.ruleset)}</dd></div>
+        <div><dt>Validated from</dt><dd>a score of ${one.validated_from}</dd></div>
+        <div><dt>Volume's median</dt><dd>of ${count(one.volume_window)} sessions</dd></div>
+        <div><dt>Test tickers</dt><dd>${one.test_tickers.join(", ") || "none"}</dd></div>
       </dl>
       ${table(
         "Its rules, in their order",
-        [["rule"], ["fails where"], ["thresholds"], ["penalty", "number"], ["group"], ["source"]],
+        [["Rule"], ["Fails where"], ["Thresholds"], ["Penalty", "number"], ["Group"], ["Source"]],
         one.rules.map((rule) => [
           html`<strong>${rule.name}</strong> ${rule.version > 1 ? `version ${rule.version}` : nothing}`,
           rule.meaning?.replace(/^Fail where /, "") ?? "not in this software",
@@ -175,7 +177,7 @@ function drawOne() {
         ]),
       )}
       <p class="faint">A score starts at 1 and loses the penalty of each failed rule; of the rules of one group that
-        fail only the dearest counts.</p>
+        fail only the largest penalty counts.</p>
       <h2>Compare with another</h2>
       ${comparison()}
       <h2>As a rules file</h2>
@@ -201,8 +203,8 @@ function comparison() {
       ${difference
         ? differenceTable(
             difference.differences,
-            `before: ${short(difference.before)}`,
-            `after: ${short(difference.after)}`,
+            `Before: ${short(difference.before)}`,
+            `After: ${short(difference.after)}`,
           )
         : nothing}
     </div>`;

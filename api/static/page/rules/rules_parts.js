@@ -25,7 +25,7 @@ export const differenceTable = (differences, before, after) => html`<ul class="i
   </ul>
   ${table(
     "Differences",
-    [["rule"], ["what"], [before], [after]],
+    [["Rule"], ["What"], [before], [after]],
     differences.map(({ rule, what, before: was, after: is }) => [rule ?? "(all)", what, value(was), value(is)]),
     "None: these are the same rules.",
   )}`;
@@ -41,14 +41,14 @@ export function inWords({ rule, what, before, after }) {
   if (rule !== null) return `The threshold ${what} of ${rule} is ${after ?? "none"} instead of ${before ?? "none"}.`;
   if (what === "validated_from") return `A bar is validated from a score of ${after} on instead of ${before}.`;
   if (what === "volume_window") return `The volume's median is that of ${after} sessions instead of ${before}.`;
-  if (what === "test_tickers") return after === null ? `${before} is a test ticker no more.` : `${after} is a test ticker.`;
+  if (what === "test_tickers") return after === null ? `${before} is no test ticker.` : `${after} is a test ticker.`;
   return `The rules stand in another order: ${after}.`;
 }
 
 const group = (rule, name) =>
   name === null
     ? `${rule} is in no group: its penalty counts beside those of others.`
-    : `${rule} is in the group ${name}: of those that fail only the dearest counts.`;
+    : `${rule} is in the group ${name}: of those that fail only the largest penalty counts.`;
 
 /** A rules file: its text, and buttons that save and copy it. `said` is what was done last, `say` sets it. */
 export const rulesFile = (text, name, said, say) => html`<p class="controls">

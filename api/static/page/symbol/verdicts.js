@@ -23,7 +23,7 @@ export function verdicts({ answer, ruleset }) {
     <details>
       <summary>What the rules mean</summary>
       ${meant(answer.verdicts, meanings)}
-      <p class="faint">A bar starts at 1 and loses the penalty of each rule that fails; of a group only the dearest.</p>
+      <p class="faint">A bar starts at 1 and loses the penalty of each rule that fails; of a group only the largest.</p>
     </details>`;
 }
 
@@ -45,7 +45,7 @@ const meant = (verdicts, meanings) => html`<dl class="meanings">
   )}
 </dl>`;
 
-/** Return what is charged by rule: of the failed ones of a group only the dearest, the first of equals. */
+/** Return what is charged by rule: of the failed ones of a group only the largest, the first of equals. */
 function chargesOf(verdicts) {
   const dearest = new Map();
   for (const { rule, passed, penalty, group } of verdicts) {
