@@ -73,10 +73,14 @@ class CannotListen(ApiError):
 
 
 class RefusedRequest(ApiError):
-    """A request that is answered with an error; `status` and `code` are the class's, `parameter` the subject."""
+    """A request that is answered with an error; `status` and `code` are the class's, `parameter` the subject.
+
+    Where `retry_after_s` is no None, it is likely to be answered after so many whole seconds.
+    """
 
     status: ClassVar[int]
     code: ClassVar[str]
+    retry_after_s: int | None = None
 
     def __init__(self, message: str, parameter: str | None = None) -> None:
         super().__init__(message)
@@ -274,6 +278,7 @@ class TooBusy(RefusedRequest):
     """`most` answers of a costly kind, such as `audits`, are being made or wait for their turn already."""
 
     status, code = 503, "too_busy"
+    retry_after_s = 3
 
     def __init__(self, most: int, what: str) -> None:
         super().__init__(f"{most} {what} are being made or wait for their turn; try again in a few seconds")
@@ -296,8 +301,9 @@ def shorten(text: str) -> str:
 
 
 def refuse(refused: RefusedRequest, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer to a refused request, in the one error shape."""
-    return json_answer(refused.answer(), headers, status=refused.status)
+    """Return the answer to a refused request, in the one error shape; it says when to come again, where that helps."""
+    again = {} if refused.retry_after_s is None else {"Retry-After": str(refused.retry_after_s)}
+    return json_answer(refused.answer(), {**again, **(headers or {})}, status=refused.status)
 
 
 async def on_refused(request: Request, exc: Exception) -> Response:

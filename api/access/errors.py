@@ -90,6 +90,7 @@ class RateLimited(RefusedRequest):
     """The caller has used up its quota; `retry_after_s` whole seconds bring one request back."""
 
     status, code = 429, "rate_limited"
+    retry_after_s: int
 
     def __init__(self, per_minute: int, retry_after_s: int) -> None:
         super().__init__(f"more than {per_minute:,} requests a minute; the next one in {retry_after_s:,} s")
@@ -110,6 +111,7 @@ class Overloaded(RefusedRequest):
     """As many requests are under way as the server takes at once."""
 
     status, code = 503, "overloaded"
+    retry_after_s = 1
 
     def __init__(self) -> None:
         super().__init__("the server has as much to do as it takes on at once; try again in a second")

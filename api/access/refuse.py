@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
-from api.access.errors import BodyNotTaken, MissingKey, Overloaded, RateLimited, UnknownKey
+from api.access.errors import BodyNotTaken, MissingKey, UnknownKey
 from api.dialect import Dialect, translated
 from api.errors import RefusedRequest, refuse
 
@@ -20,10 +20,6 @@ def _headers(refused: RefusedRequest) -> dict[str, str]:
             return {"WWW-Authenticate": 'Bearer realm="warehouse"'}
         case UnknownKey():
             return {"WWW-Authenticate": 'Bearer realm="warehouse", error="invalid_token"'}
-        case RateLimited():
-            return {"Retry-After": str(refused.retry_after_s)}
-        case Overloaded():
-            return {"Retry-After": "1"}
         case BodyNotTaken():
             # What follows on this connection is the body, and nobody reads it.
             return {"Connection": "close"}

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answer import json_answer
-from api.errors import READ_ERRORS, InvalidParameter, refuse
+from api.errors import READ_ERRORS, InvalidParameter
 from api.operation import Operation
 from api.replay.child import Done
 from api.replay.errors import CrossSite, DryRunFailed, DryRunUnderWay
@@ -87,10 +87,7 @@ async def dry_run(request: Request, params: DryRunParams) -> Response:
     if site not in _OWN_SITE:
         raise CrossSite(site)
     ruleset = _ruleset(params.rules)
-    try:
-        done = await replays_of(request).run(request, ruleset)
-    except DryRunUnderWay as exc:
-        return refuse(exc, {"Retry-After": str(exc.retry_after_s)})
+    done = await replays_of(request).run(request, ruleset)
     return Response(status_code=_NOBODY_WAITS) if done is None else json_answer(_told(done, ruleset))
 
 

@@ -4,8 +4,7 @@ import { withQuery } from "./place.js";
 
 const KEY = "warehouse-key";
 const SLOW_MS = 400;
-const LONGEST_PAUSE_S = 10;
-const MOST_PAUSES = 3;
+const MOST_PATIENCE_S = 20;
 const NO_KEY = "a key has letters, digits and signs only: paste it as it was shown";
 
 /** A refusal of the API, in its words; `retryAfter` is in seconds, null where it says none. */
@@ -55,16 +54,18 @@ export async function save(event) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** Ask until there is an answer: with a key once one was given, and again after the short pause of a busy server. */
+/** Ask until there is an answer: with a key once one was given, and again after the short pauses of a busy server. */
 async function answered(target, accept, signal, read) {
-  for (let pauses = 0; ; ) {
+  for (let patience = MOST_PATIENCE_S; ; ) {
     const key = tab.get(KEY);
     const [answer, refused] = await sent(target, accept, key, signal, read);
     if (!refused) return answer;
     const pause = refused.retryAfter;
     if (refused.status === 401 && wanted) await another(key, refused);
-    else if (pause !== null && pause <= LONGEST_PAUSE_S && pauses++ < MOST_PAUSES) await waited(pause, signal);
-    else throw refused;
+    else if (pause > 0 && pause <= patience) {
+      await waited(pause, signal);
+      patience -= pause;
+    } else throw refused;
     signal?.throwIfAborted();
   }
 }
@@ -116,19 +117,20 @@ async function refusal(response) {
 }
 
 function waited(seconds, signal) {
+  const done = begun();
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, 1000 * seconds);
     signal?.addEventListener("abort", () => {
       clearTimeout(timer);
       reject(signal.reason);
     }, { once: true });
-  });
+  }).finally(done);
 }
 
 let underWay = 0;
 let slow = 0;
 
-/** Count a request; while some take long, the page shows so. Returns what is to be called when it has ended. */
+/** Count what is waited for; while some of it takes long, the page shows so. Returns what ends it. */
 function begun() {
   const line = document.getElementById("progress");
   if (underWay++ === 0) slow = setTimeout(() => (line.hidden = false), SLOW_MS);

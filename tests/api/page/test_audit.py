@@ -121,11 +121,13 @@ async def test_a_busy_server_is_asked_again_and_a_failed_audit_is_a_finding(
         await page.clock.install()
         busy = {"code": "too_busy", "message": "8 audits are being made", "parameter": None}
         await page.route(
-            f"**/api/v1/audit/{DAY}", lambda route: route.fulfill(status=503, json={"error": busy}), times=1
+            f"**/api/v1/audit/{DAY}",
+            lambda route: route.fulfill(status=503, headers={"Retry-After": "3"}, json={"error": busy}),
+            times=1,
         )
         await page.goto(f"/audit/{DAY}")
-        await expect(page.get_by_text("The server is busy with other audits")).to_be_visible()
-        await page.clock.fast_forward(2_000)
+        await expect(page.get_by_text(f"Auditing {DAY}")).to_be_visible()
+        await page.clock.fast_forward(3_000)
         finding = page.get_by_role("alert")
         await expect(finding).to_contain_text(f"The audit of {DAY} fails", timeout=_AUDIT_MS)
         await expect(finding).to_contain_text(f"audit {DAY}: AAPL")

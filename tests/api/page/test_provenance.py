@@ -70,6 +70,19 @@ async def test_a_restated_bar_tells_its_story_by_keyboard(page: Page) -> None:
 
 
 @pytest.mark.usefixtures("market_data")
+async def test_the_chart_follows_to_a_session_out_of_sight(page: Page) -> None:
+    await page.goto("/symbol/AAPL?start=2016-06-01&end=2016-06-30&session=2016-06-01")
+    chart = page.get_by_role("application")
+    await expect(chart).to_have_attribute("aria-label", re.compile("2016-06-01 to 2016-06-30"))
+    await _story(page).get_by_role("link", name="Previous: 2016-05-31").click()
+    moved = "start=2016-05-16&end=2016-06-15&session=2016-05-31"
+    await expect(chart).to_have_attribute("aria-label", re.compile("2016-05-16 to 2016-06-15"))
+    await expect(page).to_have_url(f"/symbol/AAPL?{moved}")
+    await page.go_back()
+    await expect(chart).to_have_attribute("aria-label", re.compile("2016-06-01 to 2016-06-30"))
+
+
+@pytest.mark.usefixtures("market_data")
 async def test_what_became_no_bar_says_why(page: Page) -> None:
     await page.goto("/symbol/AAPL?session=1985-09-27")
     story = _story(page)

@@ -1,12 +1,13 @@
 """The view of a symbol, in a real browser at the real market: what its chart says, by mouse, keyboard and address."""
 
+import asyncio
 import csv
 import datetime as dt
 import re
 from pathlib import Path
 
 import asyncpg
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from project.rebuild import catch_up_or_build
 from project.ruleset import DEFAULT_RULES, read_ruleset
@@ -61,6 +62,28 @@ async def test_chart_says_bar_by_bar_what_the_file_says(page: Page, market_data:
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(re.compile("session=2018-03-27"))
     await expect(page.get_by_role("heading", name="AAPL on 2018-03-27")).to_be_visible()
+
+
+async def test_what_comes_later_moves_neither_chart_nor_cursor(page: Page, market_data: Path) -> None:
+    bars = _bars(market_data, "AAPL")
+    moved = asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        await moved.wait()
+        await route.continue_()
+
+    await page.route("**/historical/AAPL?*columns=quality_score*", wait)
+    await page.goto("/symbol/AAPL?adjusted=none")
+    await _expect_bar(page, bars[-1])
+    await _chart(page).focus()
+    for key in ("Home", "ArrowRight"):
+        await page.keyboard.press(key)
+    await _expect_bar(page, bars[1])
+    moved.set()
+    await expect(_chart(page)).not_to_have_attribute("aria-busy", "true")
+    await _expect_bar(page, bars[1])
+    await expect(_chart(page)).to_have_attribute("aria-label", re.compile("bars, 1980-12-12 to"))
+    await expect(page).to_have_url(re.compile("start=1980-12-12"))
 
 
 async def test_what_is_chosen_is_in_the_address_and_comes_back_with_it(page: Page, market_data: Path) -> None:

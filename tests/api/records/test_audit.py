@@ -114,7 +114,8 @@ async def test_more_audits_than_may_wait_are_refused_and_the_others_made(records
     made = [answer for answer in answers if answer.status == 200]
     assert len(made) >= 8
     assert {answer.body for answer in made} == {made[0].body}
-    assert all(answer.refusal().code == "too_busy" for answer in answers if answer.status != 200)
+    refused = [answer for answer in answers if answer.status != 200]
+    assert all((each.refusal().code, each.headers["retry-after"]) == ("too_busy", "3") for each in refused)
     assert (await records.ask(f"/api/v1/audit/AAPL/{DAY}")).status == 200
 
 

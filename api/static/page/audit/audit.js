@@ -11,8 +11,6 @@ import { go, link, withQuery } from "../place.js";
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const DAY_MS = 86_400_000;
 const NEAR_DAYS = 14; // the exchange was shut for a week in September 2001
-const BUSY_MS = 2_000;
-const MOST_TRIES = 15;
 const STEPS = { ArrowLeft: "audit-before", ArrowRight: "audit-after" };
 const COLUMNS = [
   ["Session", "audit-date"],
@@ -72,14 +70,14 @@ function away(date, days) {
   return DATE.test(text) ? text : null;
 }
 
-/** Make the audit and show it; while the server makes others it is asked again, for a while. */
+/** Make the audit and show it. */
 async function makeAudit() {
   const { date, signal } = state;
   const told = `Auditing ${date}: every payload that may speak of it is decoded again …`;
   Object.assign(state, { audit: null, problem: null, told });
   draw();
   try {
-    const audit = await askPatiently(`/api/v1/audit/${date}`, signal);
+    const audit = await ask(`/api/v1/audit/${date}`, {}, signal);
     Object.assign(state, { audit, told: `Audited ${date} just now.` });
   } catch (problem) {
     if (signal.aborted) return;
@@ -87,29 +85,6 @@ async function makeAudit() {
   }
   draw();
 }
-
-async function askPatiently(path, signal) {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await ask(path, {}, signal);
-    } catch (error) {
-      if (error.code !== "too_busy" || tries === MOST_TRIES) throw error;
-    }
-    const again = `asking again every ${BUSY_MS / 1000} seconds, ${tries} of ${MOST_TRIES - 1}`;
-    state.told = `The server is busy with other audits; ${again} …`;
-    draw();
-    await pause(BUSY_MS, signal);
-  }
-}
-
-const pause = (ms, signal) =>
-  new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    }, { once: true });
-  });
 
 /** Find the sessions before and after the date; without them the view only lacks its steps. */
 async function findNear() {

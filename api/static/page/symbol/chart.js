@@ -85,6 +85,7 @@ export class BarChart {
 
   /** Bring two places and all between them into sight. */
   setRange(from, to) {
+    this.isMoved = false;
     this.chart.timeScale().setVisibleLogicalRange({ from: from - 0.5, to: to + 0.5 + (to - from) * 0.01 });
   }
 
@@ -94,6 +95,17 @@ export class BarChart {
     const last = this.series.sessions.length - 1;
     if (!range) return [0, last];
     return [Math.min(last, Math.max(0, Math.ceil(range.from))), Math.max(0, Math.min(last, Math.floor(range.to)))];
+  }
+
+  /** Where a place is out of sight, move the range so that it is in the middle. */
+  reveal(at) {
+    const [from, to] = this.range();
+    if (at >= from && at <= to) return;
+    const span = to - from;
+    const last = this.series.sessions.length - 1;
+    const first = Math.max(0, Math.min(last - span, at - (span >> 1)));
+    this.setRange(first, first + span);
+    this.settle();
   }
 
   /** Put the cursor at a place, and move the range where the place is out of sight; null takes it away. */
@@ -175,6 +187,7 @@ export class BarChart {
   tellMoved(moved, signal) {
     let timer = 0;
     this.settle = () => {
+      this.isMoved = true;
       clearTimeout(timer);
       timer = setTimeout(() => !signal.aborted && this.series && moved(), SETTLED_MS);
     };

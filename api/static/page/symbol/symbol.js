@@ -122,12 +122,22 @@ class SymbolView {
       return;
     }
     const series = new Series(answer, sessionsWithout(answer, this.events.rejections));
-    if (series.sessions.length !== this.series.sessions.length) {
-      this.series = series;
-      this.chart.show(series);
-      this.drawRange();
-    }
+    if (series.sessions.length !== this.series.sessions.length) this.extend(series);
     this.drawMarks();
+  }
+
+  /** Show the sessions without a bar, too; a person who has moved chart or cursor meanwhile finds both there. */
+  extend(series) {
+    const { sessions } = this.series;
+    const place = (at) => series.after(sessions[at]);
+    const at = this.at === null ? null : place(this.at);
+    const inSight = this.chart.isMoved ? this.chart.range().map(place) : null;
+    this.series = series;
+    this.chart.show(series);
+    this.drawRange();
+    if (inSight) this.chart.setRange(...inSight);
+    if (this.chart.cursor !== null) this.chart.setCursor(at);
+    this.look(at, "off");
   }
 
   drawBars(answer, BarChart) {
@@ -267,6 +277,7 @@ class SymbolView {
     } else if (this.series) {
       this.chart.setLog(now.log);
       if (!byHand && (before.start !== now.start || before.end !== now.end)) this.drawRange();
+      else if (before.session !== now.session && this.chosenPlace() !== null) this.chart.reveal(this.chosenPlace());
       if (this.marks) this.drawMarks();
       this.drawWords();
     }
