@@ -4,7 +4,8 @@ import { browser } from "./kept.js";
 const KEPT = "warehouse-theme";
 const NEXT = { system: "light", light: "dark", dark: "system" };
 const SHOWN = { system: "◐ system", light: "☀ light", dark: "☾ dark" };
-const probe = document.createElement("span");
+const TOLD = ["(prefers-color-scheme: dark)", "(forced-colors: active)"];
+const probe = Object.assign(document.createElement("span"), { className: "probe", hidden: true });
 
 function chosen() {
   const kept = browser.get(KEPT);
@@ -21,7 +22,7 @@ function apply() {
 
 /** Return a colour of page.css as a canvas takes it: `color("up")`. */
 export function color(name) {
-  if (!probe.isConnected) document.body.append(Object.assign(probe, { hidden: true }));
+  if (!probe.isConnected) document.body.append(probe);
   probe.style.color = `var(--${name})`;
   return getComputedStyle(probe).color;
 }
@@ -30,5 +31,5 @@ document.getElementById("theme").addEventListener("click", () => {
   browser.set(KEPT, NEXT[chosen()]);
   apply();
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => dispatchEvent(new Event("themechange")));
+for (const query of TOLD) matchMedia(query).addEventListener("change", () => dispatchEvent(new Event("themechange")));
 apply();

@@ -53,6 +53,20 @@ _WITHOUT_WORDS = """
     .filter((each) => !/[\\p{L}\\d]/u.test(each.textContent)).map((each) => each.outerHTML)
 """
 _MOVING = "document.getAnimations().filter((each) => each.effect.getComputedTiming().duration > 0).length"
+# The colours in which the candles are drawn, grid and marks among them; and those of the buttons of the first choice.
+_INKS = """
+() => {
+  const drawn = document.querySelector(".symbol-canvas canvas");
+  const copy = Object.assign(document.createElement("canvas"), { width: drawn.width, height: drawn.height });
+  const context = copy.getContext("2d", { willReadFrequently: true });
+  context.drawImage(drawn, 0, 0);
+  return [...new Set(new Uint32Array(context.getImageData(0, 0, copy.width, copy.height).data.buffer))];
+}
+"""
+_OTHER_INKS = f"(before) => ({_INKS})().some((ink) => !before.includes(ink))"
+_CHOSEN = """
+[...document.querySelectorAll("fieldset:first-of-type button")].map((each) => getComputedStyle(each).backgroundColor)
+"""
 _SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -111,6 +125,18 @@ async def test_a_symbol_is_found_and_a_bar_traced_with_the_keyboard_alone(page: 
     await page.keyboard.press("Enter")
     await expect(page).to_have_url("/symbol/AAPL")
     await expect(page.get_by_role("heading", level=1)).to_contain_text("AAPL")
+
+
+@pytest.mark.parametrize("forced", ["active", "none"])
+async def test_chart_and_choices_are_seen_where_the_system_forces_its_colours(open_page: OpenPage, forced: str) -> None:
+    page = await open_page(forced_colors=forced)
+    await look_at(page, SYMBOL)
+    inks = await page.evaluate(_INKS)
+    assert len(inks) > 2
+    as_traded, splits, everything = (await page.evaluate(_CHOSEN))[:3]
+    assert as_traded == everything != splits
+    await page.emulate_media(forced_colors="none" if forced == "active" else "active")
+    await page.wait_for_function(_OTHER_INKS, arg=inks)
 
 
 @pytest.mark.parametrize("view", [HOME, SYMBOL, AUDIT], ids=lambda view: view.name)
