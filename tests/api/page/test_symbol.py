@@ -130,7 +130,7 @@ async def test_known_faults_are_marked_and_told(page: Page, market_data: Path) -
     await expect(_legend(page)).to_contain_text("split 7 for 1")
     await expect(_legend(page)).to_contain_text("validated (corporate action)")
     await page.goto("/symbol/AAPL?session=2000-09-29")
-    await expect(_legend(page)).to_contain_text(re.compile(r"not validated: large gap −\d\d\.\d\d %"))
+    await expect(_legend(page)).to_contain_text(re.compile(r"not validated: large gap −\d\d\.\d\d\s%"))
     await page.goto("/symbol/AAPL?start=1981-08-01&end=1981-08-31")
     await expect(_chart(page)).to_have_attribute("aria-label", re.compile("1 missing"))
 
