@@ -35,8 +35,11 @@ export class BarChart {
       if (this.cursor === null) hovered(point ? inside(logical) : null);
     });
     this.chart.subscribeClick(({ logical }) => inside(logical) !== null && picked(logical));
-    // The library leaves its crosshair where it was on the screen; ours stays at its bar.
-    this.chart.timeScale().subscribeVisibleLogicalRangeChange(() => this.cursor !== null && this.drawCursor());
+    this.chart.timeScale().subscribeVisibleLogicalRangeChange(() => {
+      this.wanted = null;
+      // The library leaves its crosshair where it was on the screen; ours stays at its bar.
+      if (this.cursor !== null) this.drawCursor();
+    });
     this.tellMoved(moved, signal);
     const resized = new ResizeObserver(() => this.makeRoom());
     resized.observe(host);
@@ -86,12 +89,13 @@ export class BarChart {
   /** Bring two places and all between them into sight. */
   setRange(from, to) {
     this.isMoved = false;
-    this.chart.timeScale().setVisibleLogicalRange({ from: from - 0.5, to: to + 0.5 + (to - from) * 0.01 });
+    this.wanted = { from: from - 0.5, to: to + 0.5 + (to - from) * 0.01 }; // until the library's next frame
+    this.chart.timeScale().setVisibleLogicalRange(this.wanted);
   }
 
-  /** Return the first and the last place in sight. */
+  /** Return the first and the last place in sight, or about to be. */
   range() {
-    const range = this.chart.timeScale().getVisibleLogicalRange();
+    const range = this.wanted ?? this.chart.timeScale().getVisibleLogicalRange();
     const last = this.series.sessions.length - 1;
     if (!range) return [0, last];
     return [Math.min(last, Math.max(0, Math.ceil(range.from))), Math.max(0, Math.min(last, Math.floor(range.to)))];

@@ -233,8 +233,11 @@ class SymbolView {
   look(at, live) {
     this.at = at;
     this.part("legend").setAttribute("aria-live", live);
-    cancelAnimationFrame(this.pending); // asked for anew, it comes after the chart's, which moves the range
-    this.pending = requestAnimationFrame(() => !this.signal.aborted && this.drawWords());
+    if (this.pending) return;
+    this.pending = requestAnimationFrame(() => {
+      this.pending = 0;
+      if (!this.signal.aborted) this.drawWords();
+    });
   }
 
   /** Open what is known of a day; of a longer bar, its days. */
