@@ -64,7 +64,7 @@ function validation({ quality, status }) {
   if (!quality) return { name: "Validated", help };
   const newest = quality.sessions.findLast((row) => row.bars > 0);
   const all = status?.database.validation_rate_pct;
-  const ofAll = all == null ? "" : `; ${all.toFixed(1)} % of all`;
+  const ofAll = all == null ? "" : `; ${percent(all / 100, 1)} of all`;
   return {
     name: "Validated",
     help,

@@ -60,10 +60,11 @@ function sentence(kind, failed, fresh) {
 
 const isEmpty = (fresh) => fresh.checks.some((check) => check.value === NOTHING);
 
-const size = ({ status: { database } }) =>
-  `${count(database.symbols_available)} symbols, ${count(database.total_records)} bars ` +
-  `up to ${database.latest_data ?? "none"}, ` +
-  `${database.validation_rate_pct == null ? "–" : `${database.validation_rate_pct.toFixed(2)} %`} of them validated.`;
+function size({ status: { database } }) {
+  const validated = database.validation_rate_pct == null ? "–" : percent(database.validation_rate_pct / 100);
+  return `${count(database.symbols_available)} symbols, ${count(database.total_records)} bars ` +
+    `up to ${database.latest_data ?? "none"}, ${validated} of them validated.`;
+}
 
 const list = (checks) => html`<ul class="checks">
   ${checks.map(
