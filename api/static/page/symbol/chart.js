@@ -17,8 +17,7 @@ function axisPrice(value) {
 /** A chart in an element; it tells `hovered(place or null)`, `picked(place)` and, once a person moved it, `moved()`. */
 export class BarChart {
   constructor(host, { hovered, picked, moved }, signal) {
-    this.host = host;
-    this.cursor = null;
+    Object.assign(this, { host, cursor: null, wanted: null, isMoved: false });
     this.chart = createChart(host, options());
     this.candles = this.chart.addSeries(CandlestickSeries, { priceLineVisible: false }, 0);
     this.volume = this.chart.addSeries(HistogramSeries, { priceLineVisible: false, lastValueVisible: false }, 1);
