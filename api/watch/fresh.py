@@ -26,6 +26,7 @@ class Freshness(Struct, frozen=True):
     """Whether the data is stale, and why."""
 
     status: Annotated[Literal["fresh", "stale"], Meta(description="stale where a check failed.")]
+    now: Annotated[dt.datetime, Meta(description="The clock of the server.")]
     due_session: Annotated[
         dt.date | None, Meta(description="The newest session whose bars must be here by now; null where unknown.")
     ]
@@ -54,17 +55,17 @@ async def read_freshness(warehouse: Warehouse, watch: Watch) -> Freshness:
 def judge(facts: Facts | RefusedRequest, settings: WatchSettings, now: dt.datetime) -> Freshness:
     """Judge facts that were read at `now`."""
     if isinstance(facts, RefusedRequest):
-        return Freshness("stale", None, None, [_unreadable("database", facts)])
+        return Freshness("stale", now, None, None, [_unreadable("database", facts)])
     projection = facts.projection
     lag = _check_projector(facts, settings, now)
     if isinstance(projection, RefusedRequest):
-        return Freshness("stale", None, None, [_unreadable("projection", projection), lag])
+        return Freshness("stale", now, None, None, [_unreadable("projection", projection), lag])
     if projection.due is None:
-        return Freshness("stale", None, projection.newest, [_without_calendar(), lag])
+        return Freshness("stale", now, None, projection.newest, [_without_calendar(), lag])
     sessions = _check_sessions(projection.due, projection.newest, settings)
     nightly = _check_nightly(facts.archive, projection.due, sessions.status == "ok")
     checks = [sessions, lag, nightly, _check_calendar(projection, now)]
-    return Freshness("fresh" if passed(checks) else "stale", projection.due.session, projection.newest, checks)
+    return Freshness("fresh" if passed(checks) else "stale", now, projection.due.session, projection.newest, checks)
 
 
 def _unreadable(name: str, why: RefusedRequest) -> Check:
@@ -166,8 +167,10 @@ def _minute(instant: dt.datetime) -> str:
 
 
 _DUE = dt.date(2026, 11, 20)
+_NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 _EXAMPLE = Freshness(
     "fresh",
+    _NOW,
     _DUE,
     _DUE,
     [
@@ -181,6 +184,7 @@ _EXAMPLE = Freshness(
 )
 _STALE_EXAMPLE = Freshness(
     "stale",
+    _NOW,
     _DUE,
     dt.date(2026, 11, 19),
     [

@@ -44,6 +44,12 @@ async def _ran(ingest: asyncpg.Pool, kind: str, at: dt.datetime, result: object)
     await finish_run(ingest, run_id, kind, result, at + dt.timedelta(minutes=1))
 
 
+async def test_the_first_verdict_is_by_the_clock_of_the_server(page: Page) -> None:
+    await page.route("**/api/v1/changes", lambda route: asyncio.Event().wait())
+    await page.goto("/")
+    await expect(page.get_by_role("region", name="Verdict").get_by_role("status")).to_contain_text("Good:")
+
+
 async def test_home_says_whether_the_data_is_good_in_numbers_with_their_trend(page: Page) -> None:
     await page.goto("/")
     verdict = page.get_by_role("region", name="Verdict")

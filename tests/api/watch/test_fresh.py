@@ -75,6 +75,7 @@ async def test_fresh_data_stays_fresh_over_a_weekend_and_turns_stale_when_the_ne
     async with served(database_url, clock) as client:
         found, checks = await freshness(client)
         assert (found.status, found.due_session, found.newest_session) == ("fresh", FRIDAY, FRIDAY)
+        assert found.now == clock()
         assert {name: check.status for name, check in checks.items()} == {
             "sessions": "ok",
             "projector": "ok",

@@ -59,8 +59,8 @@ async function refresh() {
   const of = state;
   of.lookedAt = Date.now();
   const others = [
-    read(of, "fresh", "/fresh", {}, (answer) => answer),
-    read(of, "changes", "/api/v1/changes", {}, keepClock),
+    read(of, "fresh", "/fresh", {}, keepClock),
+    read(of, "changes", "/api/v1/changes", {}, (answer) => answer),
     read(of, "runs", "/api/v1/runs", { limit: RUNS }, tellRuns),
     of.covered,
   ];
@@ -89,7 +89,7 @@ async function read(of, name, path, query, keep) {
     if (of.signal.aborted || error.name === "AbortError") return;
     // A check that failed is an answer, too: it says which, and what to do.
     if (error.answer?.checks) {
-      of.answers[name] = error.answer;
+      of.answers[name] = keep(error.answer, of);
       delete of.problems[name];
     } else of.problems[name] = error;
   }
