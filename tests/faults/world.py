@@ -29,6 +29,7 @@ from tests.faults.disk import SmallDisk
 from tests.faults.machine import Machine
 from tests.faults.readers import Answer, Readers, reading
 from tests.faults.tally import Tally
+from tests.processes import children_running
 
 KEY = "sk-faults-0123456789"
 _READERS = 3
@@ -177,7 +178,7 @@ class World:
         """Send SIGKILL to one of the API's workers, if there is one at this moment."""
         assert self.api is not None
         with suppress(psutil.Error):
-            workers = [each for each in psutil.Process(self.api.pid).children() if "api.worker" in each.cmdline()]
+            workers = children_running("api.worker", psutil.Process(self.api.pid))
             if workers:
                 workers[choice % len(workers)].kill()
                 self.tally.injected += 1

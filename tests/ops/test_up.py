@@ -16,6 +16,7 @@ import pytest
 
 from tests.fake_polygon import FakePolygon, SyntheticMarket
 from tests.ops.commands import get_json, run_command, serving, start_command
+from tests.processes import children_running
 
 Environ = dict[str, str]
 
@@ -180,11 +181,9 @@ def _bars(answer: dict[str, object]) -> list[dict[str, Any]]:
 
 async def _child(pid: int) -> psutil.Process:
     """Return the vendor that a command has started."""
-    while True:
-        for child in psutil.Process(pid).children():
-            if "tests.fake_polygon" in child.cmdline():
-                return child
+    while not (found := children_running("tests.fake_polygon", psutil.Process(pid))):
         await asyncio.sleep(0.02)
+    return found[0]
 
 
 async def _archived_at_least(environ: Mapping[str, str], count: int) -> None:

@@ -33,6 +33,7 @@ from project.content import Fingerprint
 from project.errors import UndecodablePayload, WorkerFailed
 from project.rows import join
 from tests.payloads import RUN_ID, archive_all, bar, grouped_response, range_response, splits_response
+from tests.processes import children_running
 from tests.project.random_archive import SESSIONS, responses, small_ruleset
 
 RULESET = small_ruleset()
@@ -209,7 +210,7 @@ def _open_files(folder: Path) -> list[str]:
 
 def _workers() -> list[psutil.Process]:
     """Return the children of this process that decode; other tests have children too."""
-    return [child for child in psutil.Process().children() if "project.bulk.crew" in child.cmdline()]
+    return children_running("project.bulk.crew")
 
 
 def _one_is_killed(number: int) -> None:

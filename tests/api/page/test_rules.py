@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
-import psutil
 import pytest
 from playwright.async_api import Browser, Page, expect
 
@@ -17,6 +16,7 @@ from sql.connect import open_owner
 from tests.api.page.conftest import Shoot
 from tests.api.served import served
 from tests.payloads import archive_all, bar, range_response
+from tests.processes import children_running
 
 SESSIONS = exchange_calendar().between(dt.date(2024, 1, 2), dt.date(2024, 2, 29))
 LIVE = read_ruleset(DEFAULT_RULES)
@@ -138,9 +138,8 @@ async def test_an_address_holds_the_edits_and_a_dry_run_can_be_cancelled(twice_b
         await cancel.click()
         await expect(run).to_be_focused()
         await expect(cancel).to_be_hidden()
-        for child in psutil.Process().children():
-            if "api.replay.child" in child.cmdline():
-                child.wait(timeout=30)
+        for child in children_running("api.replay.child"):
+            child.wait(timeout=30)
     await run.click()
     await expect(page.get_by_text("within the budget")).to_be_visible(timeout=60_000)
     await expect(page.get_by_text("No bar would change in any way.")).to_be_visible()
