@@ -27,6 +27,7 @@ export const actions = (stated) => html`<ul class="said">${stated.map(
 
 const actionName = ({ kind, split_from: from, split_to: to, cash }) =>
   kind === "split" ? `Split ${measured(from)} to ${measured(to)}` : `Dividend of ${exact(cash)}`;
+
 /** Each version of the bar, in order. */
 export function beliefs({ revisions, bar }) {
   const fields = Object.keys(FIELDS).filter((field) => [...revisions, bar].some((each) => each?.values[field] != null));
